@@ -1,0 +1,7 @@
+// The compiled code is what is tested (docs/architecture.md): no transformer, no module mapper.
+export default {
+  testEnvironment: 'node',
+  transform: {},
+  testMatch: ['<rootDir>/*/dist/test/**/*.test.js', '<rootDir>/test/dist/**/*.test.js'],
+  testTimeout: 30_000,
+};
