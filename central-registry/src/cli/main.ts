@@ -1,0 +1,30 @@
+// The registry operator's command line. It only reads arguments and prints: `init`, `run` and `witness` work on a
+// folder, everything else asks a running registry over its management interface.
+import { CommanderError } from 'commander';
+import { codeOf, OncewayError, PROBLEMS } from '@onceway/sdk/protocol';
+import { addManagementCommands } from './management-commands.js';
+import { addProcessCommands } from './process-commands.js';
+import { createProgram } from './program.js';
+
+const program = createProgram();
+addProcessCommands(program);
+addManagementCommands(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode);
+  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const json = program.opts<{ json?: boolean }>().json === true;
+  if (json)
+    console.error(
+      JSON.stringify({ error: code, message, rule: error instanceof OncewayError ? error.rule : undefined }),
+    );
+  else {
+    const { title, hint } = PROBLEMS[code];
+    const said = message === title ? title : `${title}: ${message}`;
+    console.error(code === 'broken' ? said : `${said}\n${hint.en}`);
+  }
+  process.exitCode = 1;
+}

@@ -1,0 +1,28 @@
+// Entries of a message log: the leaves of its tree (docs/protocol.md#entries). One JSON object in the one form,
+// at most ENTRY_BYTES_MAX octets, hashed as stored. Shapes: schemas/json/log-entry.schema.json.
+import type { LogEntry } from '@onceway/schemas';
+import { OncewayError } from './errors.js';
+import { ENTRY_BYTES_MAX } from './limits.js';
+import { validatorOf } from './schema.js';
+import { parseStrictOctets } from './strict-json.js';
+
+const validate = validatorOf<LogEntry>('log-entry', 'entry_invalid');
+
+/** The octets that are hashed and stored. Members keep the order of the object.
+ *  @throws {OncewayError} `entry_invalid`: too long */
+export function encodeEntry(entry: LogEntry): Buffer {
+  return checkSize(Buffer.from(JSON.stringify(entry)));
+}
+
+/** Reads one entry. Not verified: the signatures of the messages in it, and its place in the log.
+ *  @throws {OncewayError} `entry_invalid`, `json_invalid` */
+export function parseEntry(octets: Uint8Array): LogEntry {
+  const { buffer, byteOffset, byteLength } = checkSize(octets);
+  return validate(parseStrictOctets(Buffer.from(buffer, byteOffset, byteLength)));
+}
+
+function checkSize<T extends Uint8Array>(octets: T): T {
+  if (octets.length > ENTRY_BYTES_MAX)
+    throw new OncewayError('entry_invalid', `more than ${ENTRY_BYTES_MAX} octets`);
+  return octets;
+}

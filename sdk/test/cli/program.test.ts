@@ -1,0 +1,168 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createProgram } from '../../src/cli/program.js';
+import { answerLines, mid, startRoad } from '../client/road.js';
+import type { Road } from '../client/road.js';
+
+const SERVICE = 'VN/GOV/NSO/CODE-LISTS/communes';
+let road: Road;
+beforeEach(async () => {
+  road = await startRoad();
+});
+afterEach(() => road.close());
+
+async function run(...args: string[]): Promise<{ out: string; note: string; code: number }> {
+  const result = { out: '', note: '', code: 0 };
+  await createProgram({
+    out: (text) => (result.out += text),
+    note: (text) => (result.note += text),
+    read: (file) => Buffer.from(`{"from":"${file}"}`),
+    exitCode: (code) => (result.code = code),
+  }).parseAsync(args, { from: 'user' });
+  return result;
+}
+const where = (): string[] => ['--server', road.server, '--client', 'VN/GOV/MOH/HOSPITALS'];
+
+describe('onceway call', () => {
+  test('prints the body on stdout and the proof beside it', async () => {
+    road.script = (one, response) =>
+      response.writeHead(200, answerLines(one, { exchange: 'REQ', answer: 'ANS' })).end('{"n":1}');
+    const { out, note, code } = await run('call', SERVICE, '/records?limit=5', ...where(), '--issue', 'HN-1');
+    expect([out, code]).toEqual(['{"n":1}\n', 0]);
+    expect(note).toBe('status  200\nsigner  VN/GOV/NSO\nrequest REQ\nanswer  ANS\n');
+    expect(road.seen[0]).toMatchObject({
+      url: `/r1/${SERVICE}/records?limit=5`,
+      headers: { 'x-road-issue': 'HN-1' },
+    });
+  });
+  test('sends a body as JSON, from the command line or a file, or as another type', async () => {
+    await run('call', SERVICE, ...where(), '-d', '{"a":1}');
+    await run('call', SERVICE, ...where(), '--data-file', '-', '-X', 'PUT');
+    await run('call', SERVICE, ...where(), '-d', 'a,b', '-H', 'content-type: text/csv');
+    expect(road.seen.map(({ method, body, headers }) => [method, body, headers['content-type']])).toEqual([
+      ['POST', '{"a":1}', 'application/json'],
+      ['PUT', '{"from":"-"}', 'application/json'],
+      ['POST', 'a,b', 'text/csv'],
+    ]);
+  });
+  test("tells a service's no, a refusal and an unknown outcome apart by the exit code", async () => {
+    road.script = (one, response) => response.writeHead(404, answerLines(one)).end('{}');
+    expect(await run('call', SERVICE, ...where())).toMatchObject({ code: 1, out: '{}\n' });
+    road.script = (_one, response) =>
+      response
+        .writeHead(403, { 'content-type': 'application/problem+json', 'exchange-id': 'REQ' })
+        .end(
+          '{"code":"access_denied","hop":"provider-server","title":"No access","rule":"R1","hint":"Ask."}',
+        );
+    const refused = await run('call', SERVICE, ...where());
+    expect(refused).toMatchObject({ code: 2, out: '' });
+    expect(refused.note).toBe(
+      'access_denied at the provider-server: No access\nrule     R1\nto mend  Ask.\noutcome  refused\nmessage  REQ\n',
+    );
+    const json = await run('--json', 'call', SERVICE, ...where());
+    expect(JSON.parse(json.note)).toMatchObject({ code: 'access_denied', rule: 'R1', messageId: 'REQ' });
+    road.script = (_one, _response, request) => request.socket.destroy();
+    expect(await run('call', SERVICE, ...where())).toMatchObject({ code: 3 });
+    expect(await run('call', 'not/a/service', ...where())).toMatchObject({
+      code: 2,
+      note: expect.stringContaining('identifier_invalid'),
+    });
+  });
+  test('refuses a command line that lacks something', async () => {
+    await expect(run('call', SERVICE, '--client', 'VN/GOV/MOH/HOSPITALS')).rejects.toMatchObject({
+      code: 'commander.missingMandatoryOptionValue',
+    });
+    await expect(run('call', ...where())).rejects.toMatchObject({ code: 'commander.missingArgument' });
+    await expect(run('fetch')).rejects.toMatchObject({ code: 'commander.unknownCommand' });
+    await expect(run('call', SERVICE, ...where(), '-H', 'none')).rejects.toThrow(TypeError);
+  });
+});
+
+test('onceway outcome prints the recorded answer, or what is known', async () => {
+  const id = mid();
+  road.script = (one, response) =>
+    response
+      .writeHead(201, {
+        ...answerLines(one),
+        'x-road-id': 'VN-1',
+        'x-road-service': SERVICE,
+        'exchange-id': id,
+      })
+      .end('{"n":2}');
+  expect(await run('--json', 'outcome', id, ...where())).toMatchObject({
+    out: expect.stringContaining('"status":201'),
+  });
+  road.script = (_one, response) => response.writeHead(202).end();
+  expect(await run('outcome', id, ...where())).toMatchObject({ out: 'still running\n', code: 3 });
+  road.script = (_one, response) =>
+    response
+      .writeHead(409, { 'content-type': 'application/problem+json' })
+      .end('{"code":"not_recorded","hop":"provider-server"}');
+  expect(await run('outcome', id, ...where())).toMatchObject({ code: 2 });
+});
+
+describe('onceway catalogue search', () => {
+  const entry = {
+    service: SERVICE,
+    title: { en: 'Communes', vi: 'Xã, phường' },
+    provider: { en: 'National Statistics Office', vi: 'Cục Thống kê' },
+  };
+  async function registry(status: number, body: string): Promise<{ url: string; asked: string[] }> {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.writeHead(status, { connection: 'close' }).end(body);
+      server.close();
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  }
+
+  test('lists services with their titles in both languages', async () => {
+    const { url, asked } = await registry(200, JSON.stringify([entry]));
+    const found = await run('catalogue', 'search', 'xã', 'phường', '--registry', url);
+    expect(asked).toEqual([
+      `/catalogue?q=${encodeURIComponent('xã').replace('%20', '+')}+${encodeURIComponent('phường')}`,
+    ]);
+    expect(found.out).toBe(
+      `${SERVICE}\n    Communes / Xã, phường\n    National Statistics Office / Cục Thống kê\n`,
+    );
+    const again = await registry(200, JSON.stringify([entry]));
+    expect(JSON.parse((await run('--json', 'catalogue', 'search', '--registry', again.url)).out)).toEqual([
+      entry,
+    ]);
+    const none = await registry(200, '[]');
+    expect(await run('catalogue', 'search', 'x', '--registry', none.url)).toMatchObject({ out: '', code: 0 });
+  });
+  test.each([
+    ['a refusal', 503, '{}'],
+    ['no JSON', 200, '<html>'],
+    ['no list', 200, '{}'],
+    ['an entry without a title', 200, JSON.stringify([{ ...entry, title: 'x' }])],
+    ['an entry that is no service', 200, JSON.stringify([{ ...entry, service: 'a/b' }])],
+    ['more than it can be', 200, `"${'x'.repeat(1024 * 1024)}"`],
+  ])('says so when the registry gives %s', async (_title, status, body) => {
+    const { url } = await registry(status, body);
+    const found = await run('catalogue', 'search', 'x', '--registry', url);
+    expect(found.code).toBe(2);
+    expect(found.note).toMatch(/^(?:request|identifier)_invalid: /);
+  });
+  test('says so when there is no registry', async () => {
+    expect(await run('catalogue', 'search', 'x', '--registry', 'http://127.0.0.1:1')).toMatchObject({
+      code: 2,
+    });
+  });
+});
+
+test('the program starts, and its help shows examples', () => {
+  const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+  const help = spawnSync(process.execPath, [main, '--help'], { encoding: 'utf8' });
+  expect([help.status, help.stderr]).toEqual([0, '']);
+  expect(help.stdout).toContain('onceway catalogue search khai sinh');
+  expect(spawnSync(process.execPath, [main, 'nonsense'], { encoding: 'utf8' }).status).toBe(1);
+});

@@ -1,0 +1,38 @@
+// The server administrator's command line. It only reads arguments and prints: `init`, `enrol` and `run` work on a
+// folder, everything else asks a running server over its management interface.
+import { CommanderError } from 'commander';
+import { codeOf, OncewayError, PROBLEMS } from '@onceway/sdk/protocol';
+import { addManagementCommands } from './management-commands.js';
+import { addProcessCommands } from './process-commands.js';
+import { createProgram } from './program.js';
+
+const program = createProgram();
+addProcessCommands(program);
+addManagementCommands(program);
+
+/** Digests and message ids are base64url: one in 64 begins with a hyphen, and is no option all the same. */
+const isDigest = (word: string): boolean => /^-[A-Za-z0-9_-]{42}$/.test(word);
+const words = process.argv.slice(2);
+const digests = words.filter(isDigest);
+
+try {
+  await program.parseAsync(
+    digests.length === 0 ? words : [...words.filter((word) => !isDigest(word)), '--', ...digests],
+    { from: 'user' },
+  );
+} catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode);
+  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (program.opts<{ json?: boolean }>().json === true)
+    console.error(
+      JSON.stringify({ error: code, message, rule: error instanceof OncewayError ? error.rule : undefined }),
+    );
+  else {
+    const { title, hint } = PROBLEMS[code];
+    const said = message === title ? title : `${title}: ${message}`;
+    console.error(code === 'broken' ? said : `${said}\n${hint.en}`);
+  }
+  // Not only the code: a `run` that could not listen holds log, jobs and threads, and would stay for ever.
+  process.exit(1);
+}

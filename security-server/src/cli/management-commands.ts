@@ -1,0 +1,301 @@
+// Commands that ask a running server. Each is one call of the management interface, and prints what it answers.
+import { OncewayError } from '@onceway/sdk/protocol';
+import type { Command } from 'commander';
+import { managementClient, pathOf, withServer } from './management-client.js';
+import {
+  add,
+  readEndpoint,
+  readJson,
+  readOctets,
+  readTime,
+  type Flags,
+  type Option,
+} from './management-command.js';
+import { checkpointSummary, messageSummary } from './message-summary.js';
+import { print, readText } from './program.js';
+
+export function addManagementCommands(program: Command): void {
+  addState(program);
+  addClients(
+    program.command('client').description('Clients of this server: subsystems that speak through it.'),
+  );
+  addServices(program.command('service').description('Services offered here.'));
+  addRights(program.command('right').description('Who may call what.'));
+  addKeys(program.command('key').description('Keys of the token and their certificates.'));
+  addLog(program.command('message').description('The message log.'));
+  addAccounts(program.command('api-key').description('Who may administer this server.'));
+}
+
+function addState(program: Command): void {
+  const status = program
+    .command('status')
+    .description('What stops the exchange, and when; exit code 1 while it does.');
+  withServer(status)
+    .addHelpText('after', '\nExamples:\n  $ onceway-server status --folder ss1')
+    .action(async (flags: Flags) => {
+      const health = (await managementClient(flags, 'auditor')('GET', '/health')) as { status: string };
+      print(status, health);
+      if (health.status === 'failing') process.exitCode = 1;
+    });
+  const configuration = program.command('configuration').description('The global configuration.');
+  add(configuration, 'show', 'auditor', 'Which one is in force', (ask) => ask('GET', '/configuration'));
+  add(configuration, 'refresh', 'system-administrator', 'Ask the registry for a newer one', (ask) =>
+    ask('POST', '/configuration/refresh'),
+  );
+  const request = program.command('request').description('What was asked of the registry.');
+  add(request, 'list', 'auditor', 'All requests, newest first', (ask) => ask('GET', '/requests'));
+  add(request, 'show <seq>', 'auditor', 'How one stands; asks the registry', (ask, _flags, seq = '') =>
+    ask('GET', pathOf('requests', seq)),
+  );
+}
+
+function addClients(client: Command): void {
+  add(client, 'list', 'auditor', 'Clients, registered and asked for', (ask) => ask('GET', '/clients'));
+  add(
+    client,
+    'add <client>',
+    'registration-officer',
+    'Ask the registry to register a client here',
+    (ask, { tokenFile }, name) =>
+      ask('POST', '/clients', {
+        client: name,
+        ...(tokenFile === undefined ? {} : { enrolmentToken: readText(tokenFile).trim() }),
+      }),
+    [['--token-file <file>', 'enrolment token, where its member has no signing certificate here']],
+  );
+  add(
+    client,
+    'remove <client>',
+    'registration-officer',
+    'Ask the registry to remove it from here',
+    (ask, _flags, name = '') => ask('DELETE', pathOf('clients', name)),
+  );
+}
+
+function addServices(service: Command): void {
+  add(service, 'list', 'auditor', 'All services', (ask) => ask('GET', '/services'));
+  add(service, 'show <service>', 'auditor', 'One service', (ask, _flags, id = '') =>
+    ask('GET', pathOf('services', id)),
+  );
+  add(
+    service,
+    'add <service>',
+    'service-administrator',
+    'Add a service, or change it',
+    (ask, { baseUrl, timeoutMs, description, nameEn, nameVi }, id = '') =>
+      ask('PUT', pathOf('services', id), {
+        baseUrl,
+        ...(timeoutMs === undefined ? {} : { timeoutMs: Number(timeoutMs) }),
+        ...(nameEn === undefined ? {} : { names: { en: nameEn, vi: nameVi ?? nameEn } }),
+        ...(description === undefined ? {} : { description: readJson(description) }),
+      }),
+    [
+      ['!--base-url <url>', 'where the service answers; path and query of a request are appended'],
+      ['--timeout-ms <ms>', 'how long it may take; 60000'],
+      ['--description <file>', 'OpenAPI 3 as JSON; its operations become the endpoints'],
+      ['--name-en <name>', 'for the catalogue'],
+      ['--name-vi <name>', 'for the catalogue'],
+    ],
+  );
+  add(
+    service,
+    'remove <service>',
+    'service-administrator',
+    'Remove a service to which nobody has a right',
+    (ask, _flags, id = '') => ask('DELETE', pathOf('services', id)),
+  );
+  add(
+    service,
+    'disable <service>',
+    'service-administrator',
+    'Switch it off',
+    (ask, { notice }, id = '') => ask('PUT', pathOf('services', id, 'notice'), { notice }),
+    [['!--notice <text>', 'what its callers are told']],
+  );
+  add(service, 'enable <service>', 'service-administrator', 'Switch it on', (ask, _flags, id = '') =>
+    ask('DELETE', pathOf('services', id, 'notice')),
+  );
+}
+
+function addRights(right: Command): void {
+  add(
+    right,
+    'list',
+    'auditor',
+    'Rights in force',
+    (ask, { service }) =>
+      ask('GET', `/rights${service === undefined ? '' : `?service=${encodeURIComponent(service)}`}`),
+    [['--service <service>', 'only of this one']],
+  );
+  add(
+    right,
+    'grant <service>',
+    'service-administrator',
+    'Grant a right, or change one',
+    (ask, { client, group, endpoint, until, reason }, service) => {
+      if ((client === undefined) === (group === undefined))
+        throw new OncewayError('request_invalid', 'to whom? Give --client or --group');
+      return ask('POST', '/rights', {
+        service,
+        subject: client === undefined ? { group } : { client },
+        ...(endpoint === undefined ? {} : { endpoint: readEndpoint(endpoint) }),
+        ...(until === undefined ? {} : { until: readTime(until) }),
+        reason,
+      });
+    },
+    [
+      ['--client <client>', 'subsystem that may call'],
+      ['--group <code>', 'global group whose members may call'],
+      ['--endpoint <endpoint>', '"GET /persons/*"; the whole service without it'],
+      ['--until <time>', 'last moment, ISO 8601; until it is revoked without it'],
+      ['!--reason <text>', 'stands in the signed right'],
+    ],
+  );
+  add(right, 'show <id>', 'auditor', 'All revisions as they were signed', (ask, _flags, id = '') =>
+    ask('GET', pathOf('rights', id)),
+  );
+  add(
+    right,
+    'revoke <id>',
+    'service-administrator',
+    'Revoke a right',
+    (ask, { reason }, id = '') => ask('POST', pathOf('rights', id, 'revocation'), { reason }),
+    [['!--reason <text>', 'stands in the signed right']],
+  );
+}
+
+const PURPOSE: readonly Option[] = [
+  ['!--usage <usage>', 'authentication or signing'],
+  ['--member <member>', 'of a signing key'],
+  ['--alg <alg>', 'ES256 (made by default), RS256 or PS256'],
+];
+
+function addKeys(key: Command): void {
+  const given = (values: Readonly<Record<string, string | undefined>>): object =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  add(key, 'list', 'auditor', 'Keys with their certificates', (ask) => ask('GET', '/keys'));
+  add(
+    key,
+    'generate',
+    'security-officer',
+    'Make a key',
+    (ask, { usage, member, alg }) => ask('POST', '/keys', given({ usage, member, alg })),
+    PURPOSE,
+  );
+  add(
+    key,
+    'import <file>',
+    'security-officer',
+    'Import a key with its certificate, PEM or PKCS#12',
+    (ask, { usage, member, alg, passphraseFile }, file = '') => {
+      const octets = readOctets(file);
+      const isPem = octets.includes('-----BEGIN ');
+      return ask('POST', '/keys/import', {
+        ...given({ usage, member, alg }),
+        format: isPem ? 'pem' : 'pkcs12',
+        content: octets.toString(isPem ? 'utf8' : 'base64'),
+        ...(passphraseFile === undefined
+          ? {}
+          : { passphrase: readText(passphraseFile).replace(/\r?\n$/, '') }),
+      });
+    },
+    [...PURPOSE, ['--passphrase-file <file>', 'file that holds the passphrase']],
+  );
+  add(
+    key,
+    'request <id>',
+    'security-officer',
+    'A certificate request for an authority',
+    async (ask, { commonName, organization, country, dns }, id = '') => {
+      const subject = given({ CN: commonName, O: organization, C: country });
+      const names = dns === undefined ? {} : { dns: dns.split(',') };
+      const { csr } = (await ask('POST', pathOf('keys', id, 'request'), { subject, ...names })) as {
+        csr: string;
+      };
+      return csr;
+    },
+    [
+      ['!--common-name <name>', 'CN'],
+      ['--organization <name>', 'O'],
+      ['--country <code>', 'C, two letters'],
+      ['--dns <names>', 'names and addresses of an authentication certificate, comma-separated'],
+    ],
+  );
+  add(
+    key,
+    'certificate <file>',
+    'security-officer',
+    'Add a certificate (PEM) to its key',
+    (ask, _flags, file = '') => ask('POST', '/certificates', { certificate: readText(file) }),
+  );
+  for (const [name, active] of [
+    ['activate', true],
+    ['deactivate', false],
+  ] as const)
+    add(
+      key,
+      `${name} <digest>`,
+      'security-officer',
+      active ? 'Use a certificate' : 'Use a certificate no longer',
+      (ask, _flags, digest = '') => ask('PUT', pathOf('certificates', digest), { active }),
+    );
+  add(
+    key,
+    'register <digest>',
+    'security-officer',
+    'Ask the registry to list a certificate',
+    (ask, _flags, digest = '') => ask('POST', pathOf('certificates', digest, 'registration')),
+  );
+}
+
+function addLog(message: Command): void {
+  add(
+    message,
+    'show <mid>',
+    'auditor',
+    'Who asked whom, and how far it is proven; with --json all proofs and certificates',
+    (ask, _flags, mid = '') => ask('GET', pathOf('messages', mid)),
+    [],
+    messageSummary,
+  );
+  add(
+    message,
+    'content <mid>',
+    'auditor',
+    'Head, body and salts; the log keeps who took them and why',
+    (ask, { ground }, mid = '') => ask('POST', pathOf('messages', mid, 'content'), { ground }),
+    [['!--ground <number>', 'number of the decision that allows it, never a name']],
+  );
+  add(
+    message,
+    'checkpoint',
+    'auditor',
+    'Seal a checkpoint now; with --json the checkpoint itself',
+    (ask) => ask('POST', '/checkpoint'),
+    [],
+    checkpointSummary,
+  );
+}
+
+function addAccounts(key: Command): void {
+  add(key, 'list', 'security-officer', 'API keys', (ask) => ask('GET', '/api-keys'));
+  add(
+    key,
+    'create <name>',
+    'security-officer',
+    'Make an API key; it is shown once',
+    (ask, { roles = '' }, name) => ask('POST', '/api-keys', { name, roles: roles.split(',') }),
+    [['!--roles <roles>', 'comma-separated']],
+  );
+  add(key, 'remove <name>', 'security-officer', 'Remove an API key', (ask, _flags, name = '') =>
+    ask('DELETE', pathOf('api-keys', name)),
+  );
+  add(
+    key,
+    'audit',
+    'auditor',
+    'Who did what',
+    (ask, { after = '0' }) => ask('GET', `/audit?after=${encodeURIComponent(after)}&limit=1000`),
+    [['--after <n>', 'acts after this number']],
+  );
+}

@@ -1,0 +1,40 @@
+// Proves that a reply belongs to this request: the signed ids, and of an answer also X-Road's own lines in its head.
+import { OncewayError, requestHash, subsystemOf, memberOf, valuesOf } from '@onceway/sdk/protocol';
+import { stage, type BoundReply, type OpenedReply } from './stages.js';
+
+/** @throws {OncewayError} `answer_inconsistent` */
+export function bind(reply: OpenedReply): BoundReply {
+  const { request } = reply;
+  const { claims } = reply.message;
+  same('re', claims.re, request.mid);
+  same('server', claims.server, request.claims.to);
+  same('to', claims.to, request.claims.server);
+  if (reply.kind === 'refusal') {
+    // The server refuses, not the service: its owner signs.
+    same('iss', claims.iss, memberOf(claims.server));
+    // Who never recorded the request knows only the server that asks.
+    const isUnknown = reply.message.claims.code === 'not_recorded';
+    same('aud', claims.aud, isUnknown ? memberOf(claims.to) : request.claims.iss);
+    return stage<BoundReply>(reply);
+  }
+  same('iss', claims.iss, subsystemOf(request.claims.aud));
+  same('aud', claims.aud, request.claims.iss);
+  const asked = request.requestHead.lines;
+  const { lines } = reply.answerHead;
+  same('x-road-id', only(lines, 'x-road-id'), valuesOf(asked, 'x-road-id').at(-1));
+  same('x-road-request-id', only(lines, 'x-road-request-id'), only(asked, 'x-road-request-id'));
+  same('x-road-client', only(lines, 'x-road-client'), request.claims.iss);
+  same('x-road-service', only(lines, 'x-road-service'), request.claims.aud);
+  same('x-road-request-hash', only(lines, 'x-road-request-hash'), requestHash(request.head, request.body));
+  return stage<BoundReply>(reply);
+}
+
+function only(lines: Parameters<typeof valuesOf>[0], name: string): string | undefined {
+  const values = valuesOf(lines, name);
+  return values.length === 1 ? values[0] : undefined;
+}
+
+function same(what: string, given: string | undefined, expected: string | undefined): void {
+  if (given === undefined || given !== expected)
+    throw new OncewayError('answer_inconsistent', `${what} is not that of the request`);
+}

@@ -1,0 +1,26 @@
+// Seventh step of the provider's line: the service is called, with exactly the lines that were signed. It is called
+// once; what it answers, errors included, passes as it is.
+import { OncewayError } from '@onceway/sdk/protocol';
+import type { Exchange } from './exchange.js';
+import { stage, type Accepted, type Delivered } from './stages.js';
+
+/** X-Road: bodies of other methods are signed and kept, not delivered. */
+const WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
+
+/** @throws {OncewayError} `service_url_missing`, `service_unreachable`, `service_timeout`, `service_failed`,
+ *  `service_answer_invalid` */
+export async function deliver(request: Accepted, exchange: Exchange): Promise<Delivered> {
+  const { work } = request;
+  if (work.kind === 'metadata') return stage<Delivered>({ request, result: work.answer() });
+  const { service } = work;
+  if (service.baseUrl === '') throw new OncewayError('service_url_missing', `${service.id} has no base URL`);
+  const { method, lines } = request.requestHead;
+  const result = await exchange.services.call(
+    service.baseUrl.replace(/\/$/, '') + request.path + request.query,
+    method,
+    lines,
+    WITH_BODY.has(method) ? request.body : null,
+    { timeoutMs: service.timeoutMs, bytesMax: exchange.limits.bodyBytesMax },
+  );
+  return stage<Delivered>({ request, result });
+}

@@ -1,0 +1,108 @@
+// What a message of either direction must prove before anything in it is believed (design §4.7): configuration,
+// listing of the certificate for (member, server), certificate and status, signature, time, commitments.
+import type { SecurityServerRecord } from '@onceway/sdk/protocol';
+import {
+  checkCommitment,
+  memberOf,
+  OncewayError,
+  verifySignature,
+  type Envelope,
+  type RequestClaims,
+  type Salts,
+  type SignatureAlgorithm,
+} from '@onceway/sdk/protocol';
+import type { TrustView } from '@onceway/sdk/verify';
+import type { Credential } from '../trust/credentials.js';
+import type { Exchange } from './exchange.js';
+
+type Speaking = Pick<RequestClaims, 'iss' | 'server' | 'cfg'>;
+
+/** Brings our configuration up to the one that a message names, where that can be had from the registry or from the
+ *  peer that named it; otherwise our own unexpired one decides, and the entry keeps both. Nothing is judged yet.
+ *  @throws {OncewayError} the codes of ConfigurationClient.current */
+export async function catchUp(
+  { cfg }: Speaking,
+  peer: SecurityServerRecord,
+  trust: TrustView,
+  exchange: Exchange,
+): Promise<TrustView> {
+  const { configuration } = exchange;
+  if (cfg.seq === trust.reference.seq) return trust;
+  try {
+    const standing = configuration.judge(cfg);
+    if (standing === 'same' || standing === 'known') return configuration.current();
+    await exchange.catchUp.once(cfg.seq, async () => {
+      if (standing === 'newer') await configuration.refresh();
+      if (configuration.judge(cfg) === 'unknown')
+        configuration.learn(await exchange.sources.configuration(peer, trust, cfg.digest));
+    });
+  } catch {
+    // A fork and an expired one are refused when the signature under that claim is proven: judgeConfiguration.
+  }
+  return configuration.current();
+}
+
+/** What the sender decided by, once it is proven that it says so.
+ *  @throws {OncewayError} `configuration_fork`, `configuration_expired` */
+export function judgeConfiguration({ cfg }: Pick<Speaking, 'cfg'>, exchange: Exchange): void {
+  exchange.configuration.judge(cfg);
+}
+
+/** Proves who signed a message that came from `peer`. Configuration, time and content are not yet judged.
+ *  @throws {OncewayError} `signer_not_listed`, `certificate_*`, `signature_invalid` */
+export async function proveSigner(
+  message: Envelope<Speaking>,
+  peer: SecurityServerRecord,
+  trust: TrustView,
+  exchange: Exchange,
+): Promise<Credential> {
+  if (message.claims.server !== peer.id)
+    throw new OncewayError('signer_not_listed', `${message.claims.server} is not ${peer.id}`);
+  const alg = listedAlgorithm(message, peer, trust, exchange.clock());
+  const pending = exchange.credentials.require(
+    message.certificate,
+    'signing',
+    trust,
+    exchange.sources.of(peer, trust),
+  );
+  const signer = pending instanceof Promise ? await pending : pending;
+  verifySignature(message.jws, signer.key, alg);
+  return signer;
+}
+
+function listedAlgorithm(
+  message: Envelope<Speaking>,
+  peer: SecurityServerRecord,
+  trust: TrustView,
+  nowMs: number,
+): SignatureAlgorithm {
+  const listed = trust.signingListing(memberOf(message.claims.iss), peer.id, message.certificate, nowMs);
+  if (listed === undefined || !trust.isActive(message.claims.iss))
+    throw new OncewayError(
+      'signer_not_listed',
+      `the certificate may not sign for ${message.claims.iss} on ${peer.id}`,
+    );
+  if (!trust.allowsAlgorithm(listed.alg, nowMs))
+    throw new OncewayError('signature_invalid', `${listed.alg} is not allowed at this time`);
+  return listed.alg;
+}
+
+/** @throws {OncewayError} `commitment_mismatch` */
+export function checkContent(
+  claims: Pick<RequestClaims, 'head' | 'body'>,
+  salts: Salts,
+  head: Buffer,
+  body: Buffer | null,
+): void {
+  checkCommitment(claims.head.digest, salts.head, head);
+  if (claims.body === null) {
+    if (body !== null || salts.body !== null)
+      throw new OncewayError('commitment_mismatch', 'a body came that was not signed');
+  } else {
+    if ('follows' in claims.body)
+      throw new OncewayError('body_too_large', 'streamed bodies are not carried yet');
+    if (body === null || salts.body === null)
+      throw new OncewayError('commitment_mismatch', 'the body that was signed did not come');
+    checkCommitment(claims.body.digest, salts.body, body);
+  }
+}

@@ -1,0 +1,27 @@
+// Bounds how many signed refusals one peer can make us write, so that a faulty one can not fill the log.
+import type { SecurityServerId } from '@onceway/schemas';
+import { SIGNED_REFUSALS_PER_S_MAX } from '../limits.js';
+
+export class RefusalRate {
+  readonly #clock: () => number;
+  readonly #counts = new Map<SecurityServerId, { second: number; count: number }>();
+  /** Refusals that were only counted. */
+  unsigned = 0;
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  /** Whether one more refusal of this peer may be signed and entered. */
+  allow(peer: SecurityServerId): boolean {
+    const second = Math.floor(this.#clock() / 1000);
+    const current = this.#counts.get(peer);
+    if (current?.second !== second) {
+      this.#counts.set(peer, { second, count: 1 });
+      return true;
+    }
+    if (++current.count <= SIGNED_REFUSALS_PER_S_MAX) return true;
+    this.unsigned++;
+    return false;
+  }
+}

@@ -1,0 +1,222 @@
+// What each step of the two lines hands to the next. A stage is made only by its step (`stage()` stands there once),
+// so that leaving a step out does not compile: forward takes a Recorded, deliver an Authorized that is Recorded.
+import type { ClientId, Digest, MessageId, ServiceId } from '@onceway/schemas';
+import type {
+  AnswerClaims,
+  AnswerHead,
+  Envelope,
+  HeadLine,
+  RefusalClaims,
+  RequestClaims,
+  RequestHead,
+  Salts,
+  SecurityServerRecord,
+} from '@onceway/sdk/protocol';
+import type { TrustView } from '@onceway/sdk/verify';
+import type { SigningKey } from '../keys/signer.js';
+import type { Service } from '../services/service.js';
+import type { PeerConnection, PeerReply } from '../transport/peer-transport.js';
+import type { Credential } from '../trust/credentials.js';
+
+declare const name: unique symbol;
+type Stage<Name extends string, T> = T & { readonly [name]: Readonly<Record<Name, true>> };
+type Unmarked<S> = S extends unknown ? Omit<S, typeof name> : never;
+
+/** Marks the result of a step. Only steps call it. */
+export function stage<S>(value: Unmarked<S>): S {
+  return value as S;
+}
+
+// --- the consumer's line ---
+
+/** What an information system sent, bounded, nothing of it believed. */
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly target: string;
+  /** Without the thirteen that never travel. */
+  readonly lines: readonly HeadLine[];
+  readonly body: Buffer | null;
+}
+
+/** ... with the lines in which it will be signed: the same in every attempt. */
+export type Identified = Stage<'Identified', ReceivedRequest>;
+
+export type Authenticated = Stage<'Authenticated', Identified & { readonly client: ClientId }>;
+
+export type Routed = Stage<
+  'Routed',
+  Authenticated & {
+    readonly service: ServiceId;
+    /** Servers that host the provider, the preferred first. */
+    readonly candidates: readonly SecurityServerRecord[];
+  }
+>;
+
+export type Connected = Stage<
+  'Connected',
+  Routed & { readonly provider: SecurityServerRecord; readonly connection: PeerConnection }
+>;
+
+/** A message in the form in which it travels and is kept. */
+export interface SealedMessage {
+  readonly mid: MessageId;
+  readonly envelope: string;
+  readonly head: Buffer;
+  readonly body: Buffer | null;
+  readonly salts: Salts;
+}
+
+export type SealedRequest = Stage<
+  'SealedRequest',
+  Connected &
+    SealedMessage & {
+      readonly claims: RequestClaims;
+      readonly requestHead: RequestHead;
+      readonly signer: SigningKey;
+    }
+>;
+
+export type RecordedRequest = Stage<'RecordedRequest', SealedRequest & { readonly index: number }>;
+
+/** A recorded request as far as a reply is judged by it: in the line, or read back from the log later. */
+export type RequestOnRecord = SealedMessage & {
+  readonly client: ClientId;
+  readonly provider: SecurityServerRecord;
+  readonly claims: RequestClaims;
+  readonly requestHead: RequestHead;
+};
+
+export type Forwarded = Stage<
+  'Forwarded',
+  {
+    readonly request: RequestOnRecord;
+    readonly reply: PeerReply;
+    /** Asked for after the connection broke: its `exp` is not applied. */
+    readonly fetchedLater: boolean;
+  }
+>;
+
+/** An answer or refusal whose signature, signer and commitments are proven; not yet that it belongs to the request. */
+export type OpenedReply = Stage<
+  'OpenedReply',
+  {
+    readonly request: RequestOnRecord;
+    readonly signer: Credential;
+    /** The configuration by which it was judged; the entry names it. */
+    readonly trust: TrustView;
+  } & (
+    | {
+        readonly kind: 'answer';
+        readonly message: Envelope<AnswerClaims>;
+        readonly head: Buffer;
+        readonly answerHead: AnswerHead;
+        readonly body: Buffer | null;
+        readonly salts: Salts;
+      }
+    | { readonly kind: 'refusal'; readonly message: Envelope<RefusalClaims> }
+  )
+>;
+
+export type BoundReply = Stage<'BoundReply', OpenedReply>;
+
+/** What the information system gets. */
+export interface Answer {
+  readonly head: AnswerHead;
+  readonly body: Buffer | null;
+  readonly requestId: MessageId;
+  readonly answerId: MessageId;
+}
+
+// --- the provider's line ---
+
+/** What came over a peer's connection, bounded, nothing of it believed. */
+export interface ReceivedMessage {
+  /** Digest of the certificate the connection shows, and the certificate itself. */
+  readonly certificate: Digest;
+  readonly envelope: string | undefined;
+  readonly head: string | undefined;
+  readonly salts: string | undefined;
+  readonly body: Buffer | null;
+}
+
+export type FromServer = Stage<'FromServer', ReceivedMessage & { readonly peer: SecurityServerRecord }>;
+
+/** A request proven to be signed by its sender's member, for us, in time. What is refused from here on is refused
+ *  under our signature and stands in the log. */
+export type ProvenRequest = Stage<
+  'ProvenRequest',
+  {
+    readonly received: FromServer;
+    readonly peer: SecurityServerRecord;
+    readonly trust: TrustView;
+    readonly message: Envelope<RequestClaims>;
+    readonly signer: Credential;
+  }
+>;
+
+/** ... that did not come before. */
+export type Fresh = Stage<'Fresh', ProvenRequest>;
+
+/** ... whose content is what was signed. */
+export type OpenedRequest = Stage<
+  'OpenedRequest',
+  Fresh & {
+    readonly head: Buffer;
+    readonly requestHead: RequestHead;
+    readonly path: string;
+    readonly query: string;
+    readonly body: Buffer | null;
+    readonly salts: Salts;
+  }
+>;
+
+export type Authorized = Stage<
+  'Authorized',
+  OpenedRequest & {
+    readonly work: Work;
+    readonly rule: string | undefined;
+    readonly op: string;
+    readonly right: Digest | undefined;
+  }
+>;
+
+/** What an authorised request sets in motion: a call of the service, or an answer about services. */
+export type Work =
+  | { readonly kind: 'service'; readonly service: Service }
+  | { readonly kind: 'metadata'; readonly answer: () => ServiceResult };
+
+export type Accepted = Stage<'Accepted', Authorized & { readonly index: number }>;
+
+export interface ServiceResult {
+  readonly status: number;
+  readonly lines: readonly HeadLine[];
+  readonly body: Buffer | null;
+}
+
+export type Delivered = Stage<'Delivered', { readonly request: Accepted; readonly result: ServiceResult }>;
+
+/** What the service gave, and may still be given to who asked, under the configuration and rights of now. */
+export type Releasable = Stage<'Releasable', Delivered & { readonly trust: TrustView }>;
+
+export type SealedAnswer = Stage<
+  'SealedAnswer',
+  SealedMessage & {
+    readonly request: Accepted;
+    readonly trust: TrustView;
+    readonly claims: AnswerClaims;
+    readonly signer: SigningKey;
+  }
+>;
+
+export type RecordedAnswer = Stage<'RecordedAnswer', SealedAnswer & { readonly answerIndex: number }>;
+
+/** What goes back over the peer's connection. */
+export type Reply =
+  | {
+      readonly kind: 'signed';
+      readonly envelope: string;
+      readonly head?: Buffer;
+      readonly salts?: Salts;
+      readonly body: Buffer | null;
+    }
+  | { readonly kind: 'running' };

@@ -1,0 +1,48 @@
+// Reads a request's whole body into memory, bounded before and while it is read.
+import type { IncomingMessage } from 'node:http';
+import { OncewayError } from '@onceway/sdk/protocol';
+import { DISCARD_BYTES_MAX } from '../limits.js';
+
+/** The body; null where there is none or it is empty. After a rejection the rest is still to come: discardRest.
+ *  @throws {OncewayError} `body_too_large`; `request_invalid` where it breaks off */
+export function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
+  const { 'content-length': declared, 'transfer-encoding': coding } = request.headers;
+  if (Number(declared ?? 0) > bytesMax)
+    return Promise.reject(new OncewayError('body_too_large', `Content-Length is above ${bytesMax}`));
+  if (coding === undefined && (declared === undefined || declared === '0')) return Promise.resolve(null);
+  // Listeners, not an iterator: this runs for every message.
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const settle = (error?: OncewayError): void => {
+      request.off('data', take).off('end', end).off('error', broke).off('close', broke);
+      if (error !== undefined) reject(error);
+      else
+        resolve(size === 0 ? null : chunks.length === 1 ? (chunks[0] ?? null) : Buffer.concat(chunks, size));
+    };
+    const take = (chunk: Buffer): void => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size <= bytesMax) return;
+      request.pause();
+      settle(new OncewayError('body_too_large', `more than ${bytesMax} octets`));
+    };
+    const end = (): void => settle();
+    const broke = (cause?: Error): void =>
+      settle(new OncewayError('request_invalid', 'the request broke off', { cause }));
+    request.on('data', take).on('end', end).on('error', broke).on('close', broke);
+  });
+}
+
+/** What still comes of a request that was refused is read and dropped, so that its sender, who may read only once all
+ *  is sent, gets the refusal and not a reset. Not for ever: the listener's time limit ends it, and so many octets. */
+export function discardRest(request: IncomingMessage): void {
+  if (request.complete) return;
+  let left = DISCARD_BYTES_MAX;
+  request.on('error', () => undefined);
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.socket.destroy();
+  });
+  request.resume();
+}

@@ -1,0 +1,198 @@
+// The listener for other security servers: mutual TLS 1.3, three addresses. Takes a message, bounded, gives it to the
+// provider's line, and writes its reply; what is not answered under a signature is answered without detail.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import type { Digest, MessageId, SecurityServerId } from '@onceway/schemas';
+import {
+  codeOf,
+  digestOf,
+  formatSalts,
+  OncewayError,
+  parseDigest,
+  PEER_FIELDS_BYTES_MAX,
+  problemOf,
+  type ErrorCode,
+} from '@onceway/sdk/protocol';
+import { showCredential } from '../exchange/show-credential.js';
+import type { Exchange } from '../exchange/exchange.js';
+import { outcome } from '../exchange/outcome.js';
+import { provide } from '../exchange/provide.js';
+import type { ReceivedMessage, Reply } from '../exchange/stages.js';
+import {
+  CONNECTIONS_OF_ONE_MAX,
+  LISTENER_CONNECTIONS_MAX,
+  PEER_IDLE_MS,
+  REQUEST_TIMEOUT_MS,
+} from '../limits.js';
+import type { TlsIdentity } from '../transport/peer-transport.js';
+import { discardRest, readBody } from './body.js';
+import { Places } from './places.js';
+
+export interface PeerInterfaceOptions {
+  readonly exchange: Exchange;
+  readonly identity: TlsIdentity;
+  readonly concurrentMax: number;
+  /** A peer must have sent its whole message within this, and read its answer within as much again. */
+  readonly requestTimeoutMs?: number;
+  /** Connections of one peer, and of all strangers together. */
+  readonly connectionsOfOneMax?: number;
+  /** Told of everything that was answered unsigned; the peer is undefined for a stranger. */
+  readonly refused: (
+    code: ErrorCode,
+    error: unknown,
+    certificate: Digest | undefined,
+    peer: SecurityServerId | undefined,
+  ) => void;
+}
+
+/** What a listed peer may learn of an unsigned refusal: whether to come back, to look elsewhere, or to send less. A
+ *  stranger learns that it is one. */
+const SHOWN: ReadonlySet<ErrorCode> = new Set([
+  'busy',
+  'not_found',
+  'body_too_large',
+  'configuration_expired',
+  'log_unavailable',
+  'message_replayed',
+  'message_void',
+]);
+
+export function createPeerInterface(options: PeerInterfaceOptions): Server {
+  const certificates = new WeakMap<object, Digest>();
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS, connectionsOfOneMax = CONNECTIONS_OF_ONE_MAX } = options;
+  const places = new Places(options.concurrentMax, requestTimeoutMs);
+  const connections = new Map<SecurityServerId | undefined, number>();
+  const server = createServer(
+    {
+      ...options.identity,
+      minVersion: 'TLSv1.3',
+      // Every connection must show a certificate; whose it is, and whether it is still listed, is judged for each
+      // message against the configuration, so that a stranger gets an answer that says what to mend.
+      requestCert: true,
+      rejectUnauthorized: false,
+      maxHeaderSize: PEER_FIELDS_BYTES_MAX,
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: requestTimeoutMs / 10,
+      keepAliveTimeout: 2 * PEER_IDLE_MS,
+      handshakeTimeout: REQUEST_TIMEOUT_MS,
+    },
+    (request, response) => {
+      places.admit(request, response, () =>
+        handle(request, response).catch((error: unknown) => refuse(request, response, error)),
+      );
+    },
+  );
+  server.maxConnections = LISTENER_CONNECTIONS_MAX;
+  server.on('secureConnection', (socket: TLSSocket) => {
+    const peer = peerOf(socket);
+    const open = connections.get(peer) ?? 0;
+    if (open >= connectionsOfOneMax) return void socket.destroy();
+    connections.set(peer, open + 1);
+    socket.once('close', () => {
+      const left = (connections.get(peer) ?? 0) - 1;
+      if (left > 0) connections.set(peer, left);
+      else connections.delete(peer);
+    });
+  });
+  return server;
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { exchange } = options;
+    const { method, url = '' } = request;
+    const socket = request.socket as TLSSocket;
+    const certificate = certificateOf(socket);
+    if (certificate === undefined)
+      throw new OncewayError('peer_not_authenticated', 'no certificate was shown');
+    const peer = peerOf(socket);
+    // A stranger's body is not even read, and it takes no place from those who are listed.
+    if (peer === undefined)
+      throw new OncewayError('peer_not_authenticated', `no server is listed with ${certificate}`);
+    places.take(response, peer);
+    const message = (body: Buffer | null): ReceivedMessage => ({
+      certificate,
+      envelope: once(request, 'exchange-message'),
+      head: once(request, 'exchange-head'),
+      salts: once(request, 'exchange-salt'),
+      body,
+    });
+    if (method === 'POST' && url === '/exchange') {
+      const body = await readBody(request, exchange.limits.bodyBytesMax);
+      write(response, await provide(message(body), exchange));
+    } else if (method === 'GET' && url.startsWith('/exchange/')) {
+      const mid = parseDigest(url.slice('/exchange/'.length)) as string as MessageId;
+      write(response, await outcome(mid, message(null), exchange));
+    } else if (method === 'GET' && url.startsWith('/credentials/')) {
+      const text = await showCredential(
+        parseDigest(url.slice('/credentials/'.length)),
+        certificate,
+        exchange,
+      );
+      response.writeHead(200, {
+        'Content-Type': 'application/json',
+        'Content-Length': Buffer.byteLength(text),
+      });
+      response.end(text);
+    } else throw new OncewayError('not_found', 'no such address');
+  }
+
+  function certificateOf(socket: TLSSocket): Digest | undefined {
+    const known = certificates.get(socket);
+    if (known !== undefined) return known;
+    const shown = socket.getPeerX509Certificate();
+    if (shown === undefined) return undefined;
+    const digest = digestOf(shown.raw);
+    certificates.set(socket, digest);
+    return digest;
+  }
+
+  /** Who is at the other end, by the newest configuration, expired or not: for places and for what is shown. Whether
+   *  a message is taken is decided by the one in force. Undefined for a stranger. */
+  function peerOf(socket: TLSSocket): SecurityServerId | undefined {
+    const certificate = certificateOf(socket);
+    if (certificate === undefined) return undefined;
+    const { configuration, clock } = options.exchange;
+    return configuration.latest()?.serverOfCertificate(certificate, clock())?.id;
+  }
+
+  function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const code = codeOf(error);
+    const socket = request.socket as TLSSocket;
+    const peer = peerOf(socket);
+    options.refused(code, error, certificates.get(socket), peer);
+    options.exchange.notes.add(code, peer);
+    if (response.headersSent) return void response.destroy();
+    discardRest(request);
+    const shown = peer !== undefined && SHOWN.has(code) ? code : 'peer_not_authenticated';
+    const problem = problemOf(shown, { hop: 'provider-server' });
+    const text = JSON.stringify(problem);
+    response.writeHead(problem.status, {
+      'Content-Type': 'application/problem+json',
+      'Content-Length': Buffer.byteLength(text),
+      ...(error instanceof OncewayError && error.retrySeconds !== null
+        ? { 'Retry-After': String(error.retrySeconds) }
+        : {}),
+    });
+    response.end(text);
+  }
+}
+
+function once(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headersDistinct[name];
+  return value?.length === 1 ? value[0] : undefined;
+}
+
+function write(response: ServerResponse, reply: Reply): void {
+  if (reply.kind === 'running') {
+    response.writeHead(202, { 'Content-Length': 0 });
+    return void response.end();
+  }
+  response.writeHead(200, {
+    'Exchange-Message': reply.envelope,
+    ...(reply.head === undefined ? {} : { 'Exchange-Head': reply.head.toString('base64url') }),
+    ...(reply.salts === undefined ? {} : { 'Exchange-Salt': formatSalts(reply.salts) }),
+    'Content-Length': reply.body?.length ?? 0,
+  });
+  response.end(reply.body ?? undefined);
+}

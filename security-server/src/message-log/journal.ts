@@ -1,0 +1,157 @@
+// The growing end of one log: gives entries their place and time, and commits them in groups without a timer. While
+// one batch is being written the next one gathers; under load batches grow, and alone an append waits for one commit.
+import { encodeEntry, type LogEntry } from '@onceway/sdk/protocol';
+import { leafHash, RootBuilder, type RightEdge } from '@onceway/sdk/verify';
+import { LOG_BATCH_APPENDS_MAX, LOG_BATCH_BYTES_MAX } from '../limits.js';
+import type { EntryReader } from './storage/entry-reader.js';
+import type { Draft, Recorded } from './message-log.js';
+import { Orders } from './storage/orders.js';
+import type { Writer } from './storage/writer.js';
+
+/** One batch while it is put together; none of it has happened until `durable` runs. */
+export class Batch {
+  readonly orders = new Orders();
+  readonly durable: (() => void)[] = [];
+  /** Time of all its entries, ms. */
+  readonly at: number;
+  readonly #builder: RootBuilder;
+
+  constructor(edge: RightEdge, at: number) {
+    this.#builder = new RootBuilder(edge);
+    this.at = at;
+  }
+
+  /** Gives the draft its place. Nothing changes when it throws.
+   *  @throws {OncewayError} when the entry is not one (too large, for one) */
+  enter(draft: Draft): Recorded {
+    const { type, ...rest } = draft;
+    const octets = encodeEntry({ v: 1, type, at: this.at, ...rest } as LogEntry);
+    const index = this.#builder.size;
+    this.orders.entry(index, this.#builder.append(leafHash(octets)), octets);
+    return { index, at: this.at };
+  }
+
+  /** The place that the next entry gets. */
+  get size(): number {
+    return this.#builder.size;
+  }
+
+  get edge(): RightEdge {
+    return { size: this.#builder.size, hashes: this.#builder.hashes };
+  }
+
+  root(): Buffer {
+    return this.#builder.root();
+  }
+}
+
+interface Waiting {
+  /** Runs when the batch is put together. */
+  readonly plan: (batch: Batch) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Journal {
+  readonly #log: 'lane' | 'server';
+  readonly #entries: EntryReader;
+  readonly #writer: Writer;
+  readonly #clock: () => number;
+  #waiting: Waiting[] = [];
+  #isBusy = false;
+  #idle: (() => void)[] = [];
+  /** What is durable; undefined after a failure, until it was read from the disk again. */
+  #edge: RightEdge | undefined;
+  #size: number;
+  #lastAt: number;
+
+  constructor(log: 'lane' | 'server', entries: EntryReader, writer: Writer, clock: () => number) {
+    this.#log = log;
+    this.#entries = entries;
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#size = entries.size();
+    this.#edge = entries.edge(this.#size);
+    this.#lastAt = entries.at(this.#edge.size - 1) ?? 0;
+  }
+
+  /** The durable end of the log. @throws {OncewayError} `log_unavailable`, `log_broken` */
+  get edge(): RightEdge {
+    if (this.#edge === undefined) {
+      this.#size = this.#entries.size();
+      this.#edge = this.#entries.edge(this.#size);
+      this.#lastAt = Math.max(this.#lastAt, this.#entries.at(this.#edge.size - 1) ?? 0);
+    }
+    return this.#edge;
+  }
+
+  /** Durable entries, as last known. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Runs `plan` in its turn, against what all plans before it have made of the log, and resolves with its value once
+   *  the batch is durable. What the plan throws rejects this call alone: it must throw before it gives orders.
+   *  @throws {OncewayError} `log_unavailable` for every plan of a batch that could not be written */
+  add<T>(plan: (batch: Batch) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let value: T;
+      this.#waiting.push({
+        plan: (batch) => {
+          value = plan(batch);
+        },
+        resolve: () => {
+          resolve(value);
+        },
+        reject,
+      });
+      if (this.#isBusy) return;
+      this.#isBusy = true;
+      // All that arrives in this turn of the loop shares the first batch.
+      setImmediate(() => void this.#run());
+    });
+  }
+
+  /** Resolves when nothing waits any more. */
+  async drained(): Promise<void> {
+    while (this.#isBusy) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#commitNext();
+    this.#isBusy = false;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+
+  async #commitNext(): Promise<void> {
+    const taken: Waiting[] = [];
+    try {
+      const batch = new Batch(this.edge, Math.max(this.#clock(), this.#lastAt));
+      let next = 0;
+      for (; next < this.#waiting.length && next < LOG_BATCH_APPENDS_MAX; next += 1) {
+        if (batch.orders.bytes > LOG_BATCH_BYTES_MAX) break;
+        const waiting = this.#waiting[next] as Waiting;
+        try {
+          waiting.plan(batch);
+          taken.push(waiting);
+        } catch (error) {
+          waiting.reject(error);
+        }
+      }
+      this.#waiting = this.#waiting.slice(next);
+      if (!batch.orders.isEmpty) await this.#writer.commit(batch.orders.packed(this.#log));
+      this.#edge = batch.edge;
+      this.#size = batch.edge.size;
+      this.#lastAt = batch.at;
+      for (const run of batch.durable) run();
+      for (const { resolve } of taken) resolve();
+    } catch (error) {
+      // Whether the batch reached the disk is read from the disk before the next one.
+      this.#edge = undefined;
+      if (taken.length === 0) taken.push(...this.#waiting.splice(0));
+      for (const { reject } of taken) reject(error);
+    }
+  }
+}

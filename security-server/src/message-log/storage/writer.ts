@@ -1,0 +1,69 @@
+// The main thread's end of the writing thread: hands over batches, one message each, and learns what became of them.
+import { Worker } from 'node:worker_threads';
+import { OncewayError } from '@onceway/sdk/protocol';
+import type { Packed } from './orders.js';
+
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (error: OncewayError) => void;
+}
+
+const unavailable = (why: string): OncewayError =>
+  new OncewayError('log_unavailable', `the log is not written: ${why}`);
+
+export class Writer {
+  readonly #folder: string;
+  #worker: Worker | undefined;
+  #isClosed = false;
+  /** The thread answers in the order in which it was asked. */
+  #waiting: Waiting[] = [];
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Resolves when the batch is on stable storage. Its octets are handed over and gone from here.
+   *  @throws {OncewayError} `log_unavailable`: none of it is, or nobody knows; read the file before going on */
+  async commit(packed: Packed): Promise<void> {
+    if (this.#isClosed) throw unavailable('it is closed');
+    const worker = (this.#worker ??= this.#start());
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      worker.postMessage(packed, [packed.octets.buffer as ArrayBuffer]);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const exited = new Promise((resolve) => worker.once('exit', resolve));
+    worker.postMessage('close');
+    await exited;
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./writer-thread.js', import.meta.url), {
+      workerData: { folder: this.#folder },
+    });
+    worker.on('message', (failure: string | undefined) => {
+      const waiting = this.#waiting.shift();
+      if (failure === undefined) waiting?.resolve();
+      else waiting?.reject(unavailable(failure));
+    });
+    // A thread that died takes its batches with it; the next batch starts another one.
+    const died = (why: string): void => {
+      if (this.#worker === worker) this.#worker = undefined;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const { reject } of waiting) reject(unavailable(why));
+    };
+    worker.on('error', (error: Error) => {
+      died(error.message);
+    });
+    worker.on('exit', (code) => {
+      died(`the writing thread ended with ${code}`);
+    });
+    return worker;
+  }
+}

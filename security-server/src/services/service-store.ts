@@ -1,0 +1,332 @@
+// The administrator's side of services and rights: each change is durable, then in force (service-directory.ts).
+// One writer: changes wait for each other.
+import { randomBytes as systemRandomBytes } from 'node:crypto';
+import type { Digest, Names, RightClaims, ServiceId } from '@onceway/schemas';
+import { memberOf, OncewayError, serviceParts, uuidV7 } from '@onceway/sdk/protocol';
+import type { Token } from '../keys/signer.js';
+import { signStatement } from '../keys/statement.js';
+import { SERVICE_TIMEOUT_MS_DEFAULT, SERVICE_TIMEOUT_MS_MAX } from '../limits.js';
+import type { StateDatabase } from '../state/state-database.js';
+import {
+  accessRightOf,
+  pseudonymOf,
+  readRight,
+  rightClaims,
+  type Grant,
+  type RightRevision,
+} from './access-right.js';
+import { readDescription } from './description.js';
+import { MemoryServiceDirectory } from './service-directory.js';
+import type { AccessRight, Endpoint, Service } from './service.js';
+
+/** X-Road's own services of every provider: answered by the server, never by a service of that name. */
+const RESERVED_CODES: ReadonlySet<string> = new Set([
+  'listClients',
+  'listMethods',
+  'allowedMethods',
+  'getWsdl',
+  'getOpenAPI',
+  'getSecurityServerMetrics',
+  'getSecurityServerOperationalData',
+  'getSecurityServerHealthData',
+]);
+
+/** What an administrator or a provider's program says of a service. What is left out stays as it was. */
+export interface ServiceChange {
+  readonly baseUrl: string;
+  readonly timeoutMs?: number;
+  readonly names?: Names;
+  /** Of a service without description. */
+  readonly endpoints?: readonly Pick<Endpoint, 'method' | 'path'>[];
+  /** OpenAPI 3. */
+  readonly description?: unknown;
+}
+
+export interface ServiceStoreOptions {
+  readonly database: StateDatabase;
+  readonly token: Pick<Token, 'signingKey' | 'pseudonymKey'>;
+  /** Enters a `right+jws` in the server's log; resolves once it is durable. */
+  readonly enterRight: (signed: string) => Promise<unknown>;
+  readonly clock: () => number;
+  readonly randomBytes?: (size: number) => Buffer;
+}
+
+export interface PublishedDescription {
+  readonly service: ServiceId;
+  readonly rev: number;
+  readonly document: string;
+  readonly names?: Names;
+}
+
+export class ServiceStore {
+  readonly directory: MemoryServiceDirectory;
+  readonly #options: ServiceStoreOptions;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Reads everything into memory. @throws {OncewayError} `broken` for a state.db that was altered by hand */
+  constructor(options: ServiceStoreOptions) {
+    this.#options = options;
+    this.directory = new MemoryServiceDirectory(options.clock, {
+      description: (id) => this.#description(id)?.document,
+      right: (digest) => {
+        const revision = this.#revision(digest);
+        return revision && { right: revision.signed, subject: revision.claims.consumer };
+      },
+    });
+    const { database } = options;
+    for (const { definition } of database.prepare('SELECT definition FROM service').all() as {
+      definition: string;
+    }[])
+      this.directory.putService(JSON.parse(definition) as Service);
+    for (const { signed } of database
+      .prepare(
+        'SELECT signed FROM access_right AS r WHERE entered = 1 AND rev = (SELECT max(rev) FROM access_right WHERE id = r.id)',
+      )
+      .all() as { signed: string }[]) {
+      const right = accessRightOf(readRight(signed));
+      if (right !== undefined) this.directory.putRight(right);
+    }
+  }
+
+  /** Enters what a crash left signed and not entered in the log. Call it before the listeners open.
+   *  @throws {OncewayError} `log_unavailable` */
+  async recover(): Promise<void> {
+    await this.#inTurn(() => this.#enterPending());
+  }
+
+  /** Adds a service or changes it. A switched-off service stays off, and rights stay as they are.
+   *  @throws {OncewayError} `request_invalid` */
+  async putService(id: ServiceId, change: ServiceChange): Promise<Service> {
+    return this.#inTurn(async () => {
+      const before = this.directory.find(id);
+      const description = change.description === undefined ? undefined : readDescription(change.description);
+      const described = description !== undefined || before?.type === 'OPENAPI';
+      if (described && change.endpoints !== undefined)
+        throw unfit('the endpoints of a described service are those of its description');
+      const names = change.names ?? before?.names;
+      const service: Service = {
+        id: checkCode(id),
+        type: described ? 'OPENAPI' : 'REST',
+        ...(names === undefined ? {} : { names }),
+        baseUrl: checkBaseUrl(change.baseUrl),
+        timeoutMs: checkTimeout(change.timeoutMs ?? before?.timeoutMs ?? SERVICE_TIMEOUT_MS_DEFAULT),
+        endpoints: description?.endpoints ?? change.endpoints ?? before?.endpoints ?? [],
+        ...(before?.disabled === undefined ? {} : { disabled: before.disabled }),
+      };
+      this.#put(service, description?.document);
+      return service;
+    });
+  }
+
+  /** Switches a service off with a notice, or on again. @throws {OncewayError} `service_unknown` */
+  async setDisabled(id: ServiceId, notice: string | undefined): Promise<Service> {
+    return this.#inTurn(async () => {
+      const { disabled: _before, ...service } = this.#service(id);
+      const changed: Service = notice === undefined ? service : { ...service, disabled: { notice } };
+      this.#put(changed, undefined);
+      return changed;
+    });
+  }
+
+  /** @throws {OncewayError} `service_unknown`; `conflict` while somebody has a right to it: revoking is an act of its own */
+  async removeService(id: ServiceId): Promise<void> {
+    await this.#inTurn(async () => {
+      this.#service(id);
+      if (this.directory.rights().some(({ service }) => service === id))
+        throw new OncewayError('conflict', `rights to ${id} are in force; revoke them first`);
+      this.#options.database.prepare('DELETE FROM service WHERE id = ?').run(id);
+      this.directory.removeService(id);
+    });
+  }
+
+  /** Grants, or changes what the same subject has for the same endpoint. The same again changes nothing.
+   *  In force once it is durable in the log; after `log_unavailable` ask again: nothing is in force meanwhile.
+   *  @throws {OncewayError} `service_unknown`, `request_invalid`, `signing_key_unavailable`, `log_unavailable` */
+  async grant(grant: Grant, officer: string): Promise<AccessRight> {
+    return this.#inTurn(async () => {
+      this.#service(grant.service);
+      if ('localGroup' in grant.subject) throw unfit('local groups are not served yet');
+      await this.#enterPending();
+      const here = this.directory.rights().find((right) => keyOf(right) === keyOf(grant));
+      if (here !== undefined && here.until === grant.until) return here;
+      const previous = here && this.#revision(here.digest);
+      const id = here?.id ?? uuidV7(this.#options.clock(), this.#random(10));
+      const revision = await this.#sign(
+        id,
+        here === undefined ? 'granted' : 'changed',
+        grant,
+        previous,
+        officer,
+      );
+      await this.#enterPending();
+      const right = accessRightOf(revision);
+      if (right === undefined) throw new TypeError('a granted right grants nothing');
+      return right;
+    });
+  }
+
+  /** In force at once; its entry follows, at the latest when the server starts again.
+   *  @throws {OncewayError} `not_found`, `signing_key_unavailable`, `log_unavailable` (revoked all the same) */
+  async revoke(id: string, reason: string, officer: string): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#enterPending();
+      const right = this.directory.rights().find((each) => each.id === id);
+      const previous = right && this.#revision(right.digest);
+      if (right === undefined || previous === undefined)
+        throw new OncewayError('not_found', `no right ${id}`);
+      await this.#sign(id, 'revoked', { ...right, reason }, previous, officer);
+      this.directory.removeRight(right);
+      await this.#enterPending();
+    });
+  }
+
+  /** All revisions of a right, oldest first, as they were signed. */
+  history(id: string): RightRevision[] {
+    const rows = this.#options.database
+      .prepare('SELECT signed FROM access_right WHERE id = ? ORDER BY rev')
+      .all(id) as { signed: string }[];
+    return rows.map(({ signed }) => readRight(signed));
+  }
+
+  /** Descriptions that the catalogue has not got yet. */
+  unpublished(): PublishedDescription[] {
+    const rows = this.#options.database
+      .prepare('SELECT service, rev, document FROM description WHERE published < rev')
+      .all() as { service: ServiceId; rev: number; document: string }[];
+    return rows.map((row) => {
+      const names = this.directory.find(row.service)?.names;
+      return names === undefined ? row : { ...row, names };
+    });
+  }
+
+  markPublished({ service, rev }: PublishedDescription): void {
+    this.#options.database
+      .prepare('UPDATE description SET published = max(published, ?) WHERE service = ?')
+      .run(rev, service);
+  }
+
+  /** Memory changes first, since it alone can refuse (an endpoint that is none); a transaction that fails is undone. */
+  #put(service: Service, document: string | undefined): void {
+    const before = this.directory.find(service.id);
+    this.directory.putService(service);
+    try {
+      const { database } = this.#options;
+      database.transaction(() => {
+        database
+          .prepare(
+            'INSERT INTO service VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET definition = excluded.definition',
+          )
+          .run(service.id, JSON.stringify(service));
+        if (document !== undefined)
+          database
+            .prepare(
+              `INSERT INTO description VALUES (?, ?, ?, 0) ON CONFLICT (service) DO UPDATE
+               SET rev = max(rev + 1, excluded.rev), document = excluded.document WHERE document <> excluded.document`,
+            )
+            // Seconds as the first revision: one that was removed and comes again is newer than all before.
+            .run(service.id, Math.floor(this.#options.clock() / 1000), document);
+      })();
+    } catch (cause) {
+      if (before === undefined) this.directory.removeService(service.id);
+      else this.directory.putService(before);
+      throw cause;
+    }
+  }
+
+  /** Signs a revision and keeps it, not yet entered. A crash from here on leaves it to recover(). */
+  async #sign(
+    id: string,
+    state: RightClaims['state'],
+    grant: Grant,
+    previous: RightRevision | undefined,
+    officer: string,
+  ): Promise<RightRevision> {
+    const { token, clock, database } = this.#options;
+    const member = memberOf(grant.service);
+    const now = clock();
+    const date = new Date(now);
+    const quarter = `${date.getUTCFullYear()}-Q${Math.floor(date.getUTCMonth() / 3) + 1}`;
+    const decidedBy = pseudonymOf(token.pseudonymKey(member, quarter), quarter, officer);
+    const claims = rightClaims(id, state, grant, previous, { nowS: Math.floor(now / 1000), decidedBy });
+    const signed = await signStatement('right+jws', claims, token.signingKey(member), now);
+    const revision = readRight(signed);
+    database
+      .prepare('INSERT INTO access_right VALUES (?, ?, ?, ?, ?, 0)')
+      .run(revision.digest, id, claims.rev, grant.service, signed);
+    return revision;
+  }
+
+  /** The log first, then memory: a right is in force from the moment its entry is durable. */
+  async #enterPending(): Promise<void> {
+    const { database, enterRight } = this.#options;
+    const pending = database
+      .prepare('SELECT signed FROM access_right WHERE entered = 0 ORDER BY id, rev')
+      .all();
+    for (const { signed } of pending as { signed: string }[]) {
+      await enterRight(signed);
+      const revision = readRight(signed);
+      database.prepare('UPDATE access_right SET entered = 1 WHERE digest = ?').run(revision.digest);
+      const right = accessRightOf(revision);
+      const { id, service } = revision.claims;
+      if (right !== undefined) this.directory.putRight(right);
+      else if (service !== undefined) this.directory.removeRight({ id, service });
+    }
+  }
+
+  #service(id: ServiceId): Service {
+    const service = this.directory.find(id);
+    if (service === undefined) throw new OncewayError('service_unknown', `no service ${id}`);
+    return service;
+  }
+
+  #revision(digest: Digest): RightRevision | undefined {
+    const row = this.#options.database
+      .prepare('SELECT signed FROM access_right WHERE digest = ?')
+      .get(digest);
+    return row === undefined ? undefined : readRight((row as { signed: string }).signed);
+  }
+
+  #description(id: ServiceId): { document: string } | undefined {
+    return this.#options.database.prepare('SELECT document FROM description WHERE service = ?').get(id) as
+      { document: string } | undefined;
+  }
+
+  #random(size: number): Buffer {
+    return (this.#options.randomBytes ?? systemRandomBytes)(size);
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(act);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+const keyOf = ({ service, subject, endpoint }: Pick<Grant, 'service' | 'subject' | 'endpoint'>): string =>
+  JSON.stringify([service, subject, endpoint?.method ?? null, endpoint?.path ?? null]);
+
+function checkCode(id: ServiceId): ServiceId {
+  const { serviceCode } = serviceParts(id);
+  if (RESERVED_CODES.has(serviceCode)) throw unfit(`${serviceCode} is answered by the server itself`);
+  return id;
+}
+
+/** The administrator is told the rule: nothing in it is a secret. */
+function unfit(rule: string): OncewayError {
+  return new OncewayError('request_invalid', rule, { rule });
+}
+
+/** Path and query of a request are appended: so it has none of what would swallow them. */
+function checkBaseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const clean = url !== undefined && url.username === '' && url.password === '' && !/[?#]/.test(text);
+  if (!clean || !/^https?:$/.test(url.protocol) || text.length > 2048)
+    throw unfit('a base URL is http(s), without user, query and fragment');
+  return text;
+}
+
+function checkTimeout(timeoutMs: number): number {
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > SERVICE_TIMEOUT_MS_MAX)
+    throw unfit(`a timeout is 1 to ${SERVICE_TIMEOUT_MS_MAX} ms`);
+  return timeoutMs;
+}

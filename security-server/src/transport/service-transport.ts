@@ -1,0 +1,124 @@
+// Calls the services of the members hosted here. Follows no redirect, sends nothing twice, and knows for each failure
+// whether the service can have been reached.
+import { HEAD_BYTES_MAX, linesOf, OncewayError, type HeadLine } from '@onceway/sdk/protocol';
+import { Agent, buildConnector } from 'undici';
+import { SERVICE_CONNECT_TIMEOUT_MS } from '../limits.js';
+import { AnswerTimeoutError, readAnswer } from './read-answer.js';
+
+export interface ServiceAnswer {
+  readonly status: number;
+  readonly lines: readonly HeadLine[];
+  readonly body: Buffer | null;
+}
+
+/** No connection came about: the service can not have been called. */
+class NotReachedError extends Error {}
+
+const TIMED_OUT = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ABORT_ERR', 'TimeoutError']);
+
+/** Origin and target as they stand: a URL parser would rewrite dots, quotes and an empty query of what was signed. */
+function rawTarget(url: string): { readonly origin: string; readonly path: string } {
+  const start = url.indexOf('://') + 3;
+  const end = start + url.slice(start).search(/[/?]|$/);
+  const rest = url.slice(end);
+  return { origin: url.slice(0, end), path: rest.startsWith('/') ? rest : `/${rest}` };
+}
+
+function failure(cause: unknown): OncewayError {
+  if (cause instanceof OncewayError) return cause;
+  const { code, name } = cause as { code?: unknown; name?: unknown };
+  if (cause instanceof NotReachedError)
+    return new OncewayError('service_unreachable', cause.message, { cause: cause.cause });
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return new OncewayError('service_answer_invalid', `a head above ${HEAD_BYTES_MAX} octets`, { cause });
+  if (cause instanceof AnswerTimeoutError || TIMED_OUT.has(String(code)) || TIMED_OUT.has(String(name)))
+    return new OncewayError('service_timeout', 'the service did not answer in time', { cause });
+  return new OncewayError('service_failed', `the service broke off: ${String(code)}`, { cause });
+}
+
+const open = buildConnector({ timeout: SERVICE_CONNECT_TIMEOUT_MS });
+
+export class ServiceTransport {
+  readonly #agent = new Agent({
+    connect: (options, done) =>
+      open(options, (cause, socket) =>
+        cause === null ? done(null, socket) : done(new NotReachedError(cause.message, { cause }), null),
+      ),
+    connections: 256,
+    pipelining: 1,
+    keepAliveTimeout: 30_000,
+    maxHeaderSize: HEAD_BYTES_MAX,
+    maxRedirections: 0,
+  } as Agent.Options);
+
+  /** One call; the body is delivered as it is.
+   *  @param bytesMax of the answer's body
+   *  @throws {OncewayError} `service_unreachable` (not called), `service_timeout`, `service_failed`,
+   *  `service_answer_invalid` */
+  async call(
+    url: string,
+    method: string,
+    lines: readonly HeadLine[],
+    body: Buffer | null,
+    limits: { readonly timeoutMs: number; readonly bytesMax: number },
+  ): Promise<ServiceAnswer> {
+    // The whole call, not only the silence between two octets. undici hears it only once a connection is open, and then
+    // sends nothing. The timer is ended with the call: until it fires it would hold the call's answer in memory.
+    const ended = new AbortController();
+    let late: (error: Error) => void = () => undefined;
+    const timeout = new Promise<never>((_resolve, reject) => (late = reject));
+    timeout.catch(() => undefined);
+    const timer = setTimeout(() => {
+      const error = new AnswerTimeoutError(`no whole answer within ${limits.timeoutMs} ms`);
+      ended.abort(error);
+      late(error);
+    }, limits.timeoutMs);
+    try {
+      const asked = this.#agent.request({
+        ...rawTarget(url),
+        method: method,
+        headers: lines.flat(),
+        body,
+        responseHeaders: 'raw',
+        headersTimeout: limits.timeoutMs,
+        bodyTimeout: limits.timeoutMs,
+        signal: ended.signal,
+      });
+      const answer = await Promise.race([asked, timeout]);
+      const octets = await readAnswer(
+        answer.body,
+        limits,
+        () => new OncewayError('service_answer_invalid', `the answer exceeds ${limits.bytesMax} octets`),
+      );
+      return {
+        status: answer.statusCode,
+        lines: answerLines(answer.headers as unknown as readonly string[]),
+        body: octets.length === 0 ? null : octets,
+      };
+    } catch (cause) {
+      throw failure(cause);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+}
+
+/** The service's lines that travel: not the thirteen, not those the server sets, nothing of the exchange's own. */
+function answerLines(raw: readonly string[]): HeadLine[] {
+  return linesOf(raw).filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !SET_BY_SERVER.has(lower) && !lower.startsWith('exchange-');
+  });
+}
+
+const SET_BY_SERVER: ReadonlySet<string> = new Set([
+  'x-road-id',
+  'x-road-client',
+  'x-road-service',
+  'x-road-request-id',
+  'x-road-request-hash',
+]);

@@ -1,0 +1,451 @@
+// The management interface: who may do what, what is refused and how, and what the trail of acts holds.
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import supertest from 'supertest';
+import { OncewayError } from '@onceway/sdk/protocol';
+import { selfSigned } from '../keys/openssl.js';
+import type { Role } from '../../src/http/management-access.js';
+import { administration, server, type Administration } from './administration.js';
+
+const persons = 'VN/GOV/10006/population/persons';
+const at = (id: string): string => encodeURIComponent(id);
+let all: Administration;
+
+beforeEach(async () => {
+  all = await administration();
+});
+afterEach(() => all.close());
+
+const as = (role: Role) => {
+  const authorization = all.keyOf(role);
+  const agent = supertest(all.http);
+  return {
+    get: (path: string) => agent.get(path).set({ authorization }),
+    put: (path: string, body: object) => agent.put(path).set({ authorization }).send(body),
+    post: (path: string, body?: object) => agent.post(path).set({ authorization }).send(body),
+    delete: (path: string) => agent.delete(path).set({ authorization }),
+  };
+};
+const openapi = {
+  openapi: '3.1.0',
+  info: { title: 'P' },
+  servers: [{ url: 'http://10.0.0.1/a' }],
+  paths: { '/persons/{id}': { get: {} } },
+};
+const offer = () =>
+  as('service-administrator').put(`/services/${at(persons)}`, {
+    baseUrl: 'http://127.0.0.1:1',
+    description: openapi,
+  });
+const grant = { service: persons, subject: { client: 'VN/GOV/10007/civil-status' }, reason: 'Decree 1' };
+
+describe('who may', () => {
+  test('nobody without a key, and a guesser learns nothing', async () => {
+    for (const authorization of [
+      '',
+      'Bearer ',
+      'Bearer none',
+      `Basic ${all.keyOf('auditor').slice(7)}`,
+      `${all.keyOf('auditor')}x`,
+    ]) {
+      const { status, body, headers } = await supertest(all.http).get('/services').set({ authorization });
+      expect(status).toBe(401);
+      expect(body).toMatchObject({
+        type: 'https://onceway.dev/problems#unauthenticated',
+        code: 'unauthenticated',
+      });
+      expect(headers).toMatchObject({
+        'www-authenticate': 'Bearer',
+        'content-type': 'application/problem+json; charset=utf-8',
+      });
+    }
+    // Counted, one line a minute.
+    const strangers = all.audit.list(0, 100).filter(({ who }) => who === 'stranger');
+    expect(strangers).toHaveLength(1);
+    all.now.nowMs += 60_000;
+    await supertest(all.http).get('/services');
+    expect(all.audit.list(0, 100).at(-1)).toMatchObject({
+      who: 'stranger',
+      subject: expect.stringContaining(': 5'),
+    });
+  });
+
+  test('nobody with a key of another role, and the trail says who tried', async () => {
+    const { status, body } = await as('auditor').post('/rights', grant);
+    expect(status).toBe(403);
+    expect(body).toMatchObject({ code: 'forbidden', rule: 'roles: service-administrator' });
+    expect(all.audit.list(0, 10)).toMatchObject([
+      { who: 'test-auditor', act: 'grantRight', outcome: 'forbidden' },
+    ]);
+  });
+
+  test('a removed key no longer; the last one that can make keys stays', async () => {
+    const made = await as('security-officer').post('/api-keys', {
+      name: 'portal',
+      roles: ['service-administrator'],
+    });
+    expect(made.status).toBe(201);
+    const { key } = made.body as { key: string };
+    const call = () =>
+      supertest(all.http)
+        .get('/services')
+        .set({ authorization: `Bearer ${key}` });
+    expect((await call()).status).toBe(200);
+    const listed = await as('system-administrator').get('/api-keys');
+    expect(JSON.stringify(listed.body)).not.toContain(key);
+    expect(readFileSync(all.dir.file('state.db')).includes(key)).toBe(false);
+    expect(
+      (await as('security-officer').post('/api-keys', { name: 'portal', roles: ['auditor'] })).body,
+    ).toMatchObject({ code: 'conflict' });
+    expect((await as('security-officer').delete('/api-keys/portal')).status).toBe(204);
+    expect((await call()).status).toBe(401);
+    expect((await as('security-officer').delete('/api-keys/portal')).status).toBe(404);
+    expect((await as('security-officer').delete('/api-keys/test-security-officer')).body).toMatchObject({
+      code: 'conflict',
+    });
+  });
+});
+
+describe('what comes in', () => {
+  test('is validated against the description that is published', async () => {
+    const { body } = await supertest(all.http).get('/openapi.json');
+    expect(body).toMatchObject({ openapi: '3.1.0' });
+    const call = as('service-administrator');
+    for (const answer of [
+      await call.put(`/services/${at(persons)}`, {}),
+      await call.put(`/services/${at(persons)}`, { baseUrl: 'http://a.test', unknown: 1 }),
+      await call.put(`/services/${at(persons)}`, { baseUrl: 'http://a.test', timeoutMs: '5' }),
+      await call.get('/rights?unknown=1'),
+      await call.post('/rights', { ...grant, endpoint: { method: 'get', path: '/a' } }),
+      await call.post('/rights', { ...grant, subject: { localGroup: 'mine' } }),
+      await as('auditor').get('/audit?limit=0'),
+      await as('auditor').get('/audit?limit=many'),
+      await as('auditor').get('/messages/short'),
+    ]) {
+      expect(answer.status).toBe(400);
+      expect(answer.body).toMatchObject({ code: 'request_invalid', rule: expect.any(String) });
+    }
+  });
+
+  test('and does not fit a pattern is told what to write, not the pattern', async () => {
+    const mid = 'A'.repeat(43);
+    for (const [{ body }, text] of [
+      [
+        await as('auditor').get('/messages/short'),
+        'path mid is not what it shall be: A SHA-256 in base64url',
+      ],
+      [
+        await as('auditor').post(`/messages/${mid}/content`, { ground: 'Quyết định 12' }),
+        'body/ground is not what it shall be: The number of the decision',
+      ],
+      [
+        await as('security-officer').post('/api-keys', { name: 'A B', roles: ['auditor'] }),
+        'body/name is not what it shall be: What it is for',
+      ],
+    ] as const) {
+      expect(body).toMatchObject({ code: 'request_invalid', rule: expect.stringContaining(text) });
+      expect(JSON.stringify(body)).not.toMatch(/pattern|\^\[/);
+    }
+  });
+
+  test('is JSON, in bounds, and nothing else', async () => {
+    const authorization = all.keyOf('service-administrator');
+    const put = () =>
+      supertest(all.http)
+        .put(`/services/${at(persons)}`)
+        .set({ authorization });
+    expect((await put().set({ 'content-type': 'text/plain' }).send('a')).body).toMatchObject({
+      code: 'request_invalid',
+    });
+    expect((await put().set({ 'content-type': 'application/json' }).send('{')).body).toMatchObject({
+      code: 'request_invalid',
+    });
+    expect(
+      (await put().set({ 'content-type': 'application/json', 'content-encoding': 'gzip' }).send('a')).body,
+    ).toMatchObject({ code: 'request_invalid' });
+    const large = await put().send({ baseUrl: 'x'.repeat(1_100_000) });
+    expect([large.status, large.body]).toEqual([413, expect.objectContaining({ code: 'body_too_large' })]);
+    expect((await supertest(all.http).get('/services/%zz').set({ authorization })).body).toMatchObject({
+      code: 'request_invalid',
+    });
+    expect((await supertest(all.http).get('/nowhere').set({ authorization })).body).toMatchObject({
+      code: 'not_found',
+    });
+    expect((await as('service-administrator').get(`/services/${at('VN/../x')}`)).body).toMatchObject({
+      code: 'identifier_invalid',
+    });
+  });
+
+  test('is answered in the caller’s language, with helmet’s headers', async () => {
+    const { body, headers } = await supertest(all.http).get('/services').set({ 'accept-language': 'vi' });
+    expect((body as { hint: string }).hint).toContain('khoá API');
+    expect(headers).toMatchObject({ 'content-language': 'vi', 'x-content-type-options': 'nosniff' });
+    expect(headers).not.toHaveProperty('x-powered-by');
+  });
+
+  test('that breaks something is told to the operator under an id, and to nobody else what', async () => {
+    all.database.exec('DROP TABLE description');
+    const { status, body } = await offer();
+    expect(status).toBe(500);
+    expect(body).toMatchObject({ code: 'broken', instance: expect.stringMatching(/^urn:uuid:/) });
+    expect(JSON.stringify(body)).not.toContain('table');
+    expect(all.broken).toHaveLength(1);
+  });
+});
+
+describe('services and rights', () => {
+  test('from publication to revocation, every act in the trail', async () => {
+    const call = as('service-administrator');
+    expect((await offer()).body).toMatchObject({ id: persons, type: 'OPENAPI', timeoutMs: 60_000 });
+    expect((await offer()).status).toBe(200);
+    expect((await as('auditor').get(`/services/${at(persons)}/description`)).body).toMatchObject({
+      servers: [{ url: '/a' }],
+    });
+    const granted = await call.post('/rights', grant);
+    expect(granted.status).toBe(201);
+    const { id } = granted.body as { id: string };
+    expect((await call.get(`/rights?service=${at(persons)}`)).body).toMatchObject([
+      { id, subject: grant.subject },
+    ]);
+    expect((await call.get(`/rights?service=${at(`${persons}2`)}`)).body).toEqual([]);
+    expect((await call.delete(`/services/${at(persons)}`)).body).toMatchObject({ code: 'conflict' });
+    expect(
+      (await call.put(`/services/${at(persons)}/notice`, { notice: 'until Monday' })).body,
+    ).toMatchObject({ disabled: { notice: 'until Monday' } });
+    expect((await call.delete(`/services/${at(persons)}/notice`)).body).not.toHaveProperty('disabled');
+    expect((await call.post(`/rights/${id}/revocation`, { reason: 'over' })).status).toBe(204);
+    expect((await call.get(`/rights/${id}`)).body).toMatchObject([
+      { claims: { state: 'granted' } },
+      { claims: { state: 'revoked', reason: 'over' } },
+    ]);
+    expect((await call.get('/rights/none')).body).toMatchObject({ code: 'not_found' });
+    expect((await call.delete(`/services/${at(persons)}`)).status).toBe(204);
+    expect((await call.get(`/services/${at(persons)}`)).body).toMatchObject({ code: 'service_unknown' });
+    const trail = (await as('auditor').get('/audit?after=1')).body as { act: string; outcome: string }[];
+    expect(trail.map(({ act, outcome }) => `${act} ${outcome}`)).toEqual([
+      'putService done',
+      'grantRight done',
+      'removeService conflict',
+      'disableService done',
+      'enableService done',
+      'revokeRight done',
+      'getRight not_found',
+      'removeService done',
+      'getService service_unknown',
+    ]);
+    expect(all.audit.list(2, 1)).toMatchObject([{ subject: `${persons} to VN/GOV/10007/civil-status` }]);
+    // Both decisions are entries of the server's log.
+    expect(all.log.counts().server).toBe(3);
+  });
+
+  test('of who is not registered here are refused, with how to mend it', async () => {
+    const put = (service: string) =>
+      as('service-administrator').put(`/services/${at(service)}`, { baseUrl: 'http://a.test' });
+    const elsewhere = await put('VN/GOV/10007/civil-status/notices');
+    expect([elsewhere.status, elsewhere.body]).toEqual([
+      404,
+      expect.objectContaining({
+        code: 'client_unknown',
+        rule: expect.stringContaining('onceway-server client add VN/GOV/10007/civil-status'),
+      }),
+    ]);
+    all.now.view = { ...all.now.view!, isRegistered: false };
+    expect((await put(persons)).body).toMatchObject({
+      code: 'client_unknown',
+      rule: expect.stringContaining('VN/GOV/10006/ss1, is not registered yet'),
+    });
+    all.now.view = undefined;
+    expect((await put(persons)).body).toMatchObject({
+      code: 'configuration_missing',
+      rule: expect.stringContaining('enrol'),
+    });
+    expect((await as('auditor').get('/services')).body).toEqual([]);
+  });
+
+  test('to whom the configuration does not name are not granted', async () => {
+    await offer();
+    const call = as('service-administrator');
+    const to = (subject: object) => call.post('/rights', { ...grant, subject });
+    const mistyped = await to({ client: 'VN/GOV/10007/civil-statsu' });
+    expect([mistyped.status, mistyped.body]).toEqual([
+      404,
+      expect.objectContaining({
+        code: 'subject_unknown',
+        rule: 'there is no client VN/GOV/10007/civil-statsu',
+      }),
+    ]);
+    expect((await to({ group: 'comunes' })).body).toMatchObject({
+      code: 'subject_unknown',
+      rule: 'there is no global group comunes',
+    });
+    expect((await to({ group: 'communes' })).status).toBe(201);
+    expect((await call.post('/rights', grant)).status).toBe(201);
+    all.now.view = undefined;
+    expect((await to(grant.subject)).body).toMatchObject({ code: 'configuration_missing' });
+    expect((await call.get('/rights')).body).toHaveLength(2);
+  });
+
+  test('without a description have none to show', async () => {
+    await as('service-administrator').put(`/services/${at(persons)}`, { baseUrl: 'http://a.test' });
+    expect((await as('auditor').get(`/services/${at(persons)}/description`)).body).toMatchObject({
+      code: 'not_found',
+    });
+  });
+});
+
+describe('clients', () => {
+  test('are asked for at the registry, and shown with what became of it', async () => {
+    const call = as('registration-officer');
+    const asked = await call.post('/clients', {
+      client: 'VN/GOV/10007/civil-status',
+      enrolmentToken: 'token',
+    });
+    expect([asked.status, asked.body]).toEqual([
+      202,
+      expect.objectContaining({ type: 'register-client', state: 'waiting' }),
+    ]);
+    const { seq } = asked.body as { seq: number };
+    all.registry.state = 'declined';
+    all.registry.reason = 'not a member of this ministry';
+    expect((await call.get(`/requests/${seq}`)).body).toMatchObject({
+      state: 'declined',
+      reason: 'not a member of this ministry',
+    });
+    expect((await call.get('/clients')).body).toEqual([
+      { client: 'VN/GOV/10006/population', state: 'registered' },
+      { client: 'VN/GOV/10007/civil-status', state: 'declined', reason: 'not a member of this ministry' },
+    ]);
+    expect((await call.get('/requests')).body).toHaveLength(1);
+    expect((await call.get('/requests/1')).body).toMatchObject({ code: 'not_found' });
+    const removal = await call.delete(`/clients/${at('VN/GOV/10006/population')}`);
+    expect([removal.status, removal.body]).toEqual([202, expect.objectContaining({ type: 'remove-client' })]);
+  });
+
+  test('that can not be asked for say why', async () => {
+    const call = as('registration-officer');
+    expect((await call.post('/clients', { client: 'VN/GOV/10007/a' })).body).toMatchObject({
+      code: 'enrolment_token_invalid',
+    });
+    expect((await call.post('/clients', { client: 'VN/GOV' })).body).toMatchObject({
+      code: 'identifier_invalid',
+    });
+    expect((await call.post('/clients', { client: 'VN/GOV/10007/a/b' })).body).toMatchObject({
+      code: 'identifier_invalid',
+    });
+    all.registry.fault = () => {
+      throw new Error('away');
+    };
+    expect((await call.post('/clients', { client: 'VN/GOV/10006/a' })).body).toMatchObject({
+      code: 'registry_unreachable',
+    });
+  });
+});
+
+describe('keys', () => {
+  test('are made, certified, imported, and registered', async () => {
+    const call = as('security-officer');
+    const made = await call.post('/keys', { usage: 'signing', member: 'VN/GOV/10007' });
+    const { id } = made.body as { id: string };
+    const { csr } = (await call.post(`/keys/${id}/request`, { subject: { CN: 'a' } })).body as {
+      csr: string;
+    };
+    const added = await call.post('/certificates', { certificate: all.registry.certify(csr) });
+    const [certificate] = (added.body as { certificates: { digest: string; active: boolean }[] })
+      .certificates;
+    expect(certificate).toMatchObject({ active: true });
+    const path = `/certificates/${certificate!.digest}`;
+    expect((await call.put(path, { active: false })).body).toMatchObject({
+      certificates: [{ active: false }],
+    });
+    await call.put(path, { active: true });
+    expect((await call.post(`${path}/registration`)).body).toMatchObject({ type: 'register-certificate' });
+    expect((await call.post(`/certificates/${'A'.repeat(43)}/registration`)).body).toMatchObject({
+      code: 'not_found',
+    });
+
+    selfSigned(all.dir, 'in', 'ec');
+    all.dir.openssl(
+      'pkcs12',
+      '-export',
+      '-inkey',
+      'in.key',
+      '-in',
+      'in.pem',
+      '-passout',
+      'pass:secret',
+      '-out',
+      'in.p12',
+    );
+    const file = readFileSync(all.dir.file('in.p12')).toString('base64');
+    const order = { usage: 'signing', member: 'VN/GOV/10008', format: 'pkcs12', content: file };
+    expect((await call.post('/keys/import', { ...order, passphrase: 'other' })).body).toMatchObject({
+      code: 'pin_incorrect',
+    });
+    expect((await call.post('/keys/import', { ...order, passphrase: 'secret' })).status).toBe(201);
+    const pem = readFileSync(all.dir.file('in.pem'), 'utf8') + readFileSync(all.dir.file('in.key'), 'utf8');
+    expect((await call.post('/keys/import', { ...order, format: 'pem', content: pem })).status).toBe(201);
+    expect(
+      (await call.post('/keys/import', { format: 'pem', content: pem, usage: 'signing' })).body,
+    ).toMatchObject({ code: 'request_invalid' });
+
+    const { body } = await as('auditor').get('/keys');
+    expect(JSON.stringify(body)).not.toMatch(/PRIVATE|sealed/);
+    expect(JSON.stringify(all.audit.list(0, 100))).not.toMatch(/secret|PRIVATE/);
+  });
+});
+
+describe('health', () => {
+  const health = async () => {
+    const { status: http, body } = await supertest(all.http).get('/health');
+    return { http, ...(body as { findings: { code: string; stopsAt: number }[] }) };
+  };
+
+  test('is good, and says what will stop the exchange before it does', async () => {
+    expect(await health()).toMatchObject({ http: 200, findings: [] });
+    const expires = all.now.view!.expiresS;
+    all.now.nowMs = expires * 1000 - 3_600_000;
+    expect(await health()).toMatchObject({
+      http: 200,
+      findings: [{ code: 'configuration_expired', stopsAt: expires * 1000 }],
+    });
+    all.now.nowMs = expires * 1000;
+    expect((await health()).http).toBe(503);
+  });
+
+  test('names what stops it now', async () => {
+    all.now.failing = new OncewayError('configuration_fork', 'two of one number');
+    expect(await health()).toMatchObject({ http: 503, findings: [{ code: 'configuration_fork' }] });
+    all.now.failing = undefined;
+    all.now.view = { ...all.now.view!, suspended: true };
+    expect(await health()).toMatchObject({ http: 503, findings: [{ code: 'client_suspended' }] });
+    all.now.view = undefined;
+    expect(await health()).toMatchObject({ http: 503, findings: [{ code: 'configuration_missing' }] });
+    expect((await as('auditor').get('/configuration')).body).toMatchObject({ code: 'configuration_missing' });
+  });
+
+  test('warns of an OCSP responder that is silent, with the end of the grace', async () => {
+    all.now.statusAtMs = all.now.nowMs - 7_200_000;
+    const { http, findings } = await health();
+    expect(http).toBe(200);
+    expect(findings).toMatchObject([
+      { code: 'certificate_status_unknown', stopsAt: all.now.statusAtMs + 46_800_000 },
+      {},
+    ]);
+    all.now.statusAtMs = all.now.nowMs - 46_800_000;
+    expect((await health()).http).toBe(503);
+  });
+
+  test('is also told to Prometheus', async () => {
+    const { text, headers } = await supertest(all.http).get('/metrics');
+    expect(headers['content-type']).toContain('text/plain');
+    expect(text).toContain('# TYPE onceway_server_healthy gauge\nonceway_server_healthy 1\n');
+    expect(text).toContain('# TYPE onceway_server_requests_total counter\nonceway_server_requests_total 7\n');
+    expect((await as('system-administrator').post('/configuration/refresh')).body).toEqual({ newer: true });
+    expect((await as('auditor').get('/configuration')).body).toMatchObject({
+      seq: 5,
+      expired: false,
+      registered: true,
+    });
+    expect(server).toBe('VN/GOV/10006/ss1');
+  });
+});
