@@ -1,0 +1,41 @@
+// A security server in a process of its own that dies, by SIGKILL, at one step of a line. For fault-crash.test.ts.
+// Arguments: folder, PIN, step.
+import { runSecurityServer } from '@onceway/security-server/main';
+
+const [folder = '', pin = '', step = ''] = process.argv.slice(2);
+const running = await runSecurityServer({
+  folder,
+  pin,
+  limits: { outcomeAskIntervalMs: 20, outcomeAskTotalMs: 1_000 },
+});
+const { log, services } = running.exchange;
+
+function die(): never {
+  process.kill(process.pid, 'SIGKILL');
+  // Nothing more is done while the signal is on its way.
+  for (;;);
+}
+
+const appendRequest = log.appendRequest.bind(log);
+const appendAnswer = log.appendAnswer.bind(log);
+const callService = services.call.bind(services);
+log.appendRequest = async (...args) => {
+  // To a pipe this is written before it returns.
+  process.stdout.write(`${JSON.stringify({ mid: args[1] })}\n`);
+  if (step === 'before the request is recorded') die();
+  const recorded = await appendRequest(...args);
+  if (step === 'after the request is recorded') die();
+  return recorded;
+};
+services.call = async (...args) => {
+  const answer = await callService(...args);
+  if (step === 'after the service was called') die();
+  return answer;
+};
+log.appendAnswer = async (...args) => {
+  if (step === 'before the answer is recorded') die();
+  const recorded = await appendAnswer(...args);
+  if (step === 'after the answer is recorded') die();
+  return recorded;
+};
+process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
