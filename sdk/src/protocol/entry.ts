@@ -1,6 +1,7 @@
 // Entries of a message log: the leaves of its tree (docs/protocol.md#entries). One JSON object in the one form,
 // at most ENTRY_BYTES_MAX octets, hashed as stored. Shapes: schemas/json/log-entry.schema.json.
 import type { LogEntry } from '@onceway/schemas';
+import type { Written } from './envelope.js';
 import { OncewayError } from './errors.js';
 import { ENTRY_BYTES_MAX } from './limits.js';
 import { validatorOf } from './schema.js';
@@ -8,9 +9,9 @@ import { parseStrictOctets } from './strict-json.js';
 
 const validate = validatorOf<LogEntry>('log-entry', 'entry_invalid');
 
-/** The octets that are hashed and stored. Members keep the order of the object.
+/** The octets that are hashed and stored. Members keep the order of the object; one without a value is left out.
  *  @throws {OncewayError} `entry_invalid`: too long */
-export function encodeEntry(entry: LogEntry): Buffer {
+export function encodeEntry(entry: Written<LogEntry>): Buffer {
   return checkSize(Buffer.from(JSON.stringify(entry)));
 }
 

@@ -44,6 +44,13 @@ export interface EnvelopeSigner {
   readonly iat: number;
 }
 
+/** Claims as their writer has them: one without a value may be undefined, and is left out. */
+export type Written<Claims> = {
+  readonly [Name in keyof Claims]: object extends Pick<Claims, Name>
+    ? Claims[Name] | undefined
+    : Claims[Name];
+};
+
 /** A message before its signature: sign `signingInput` (ASCII), then completeJws. */
 export interface UnsignedEnvelope {
   readonly signingInput: string;
@@ -182,10 +189,19 @@ export function checkTime(
 
 // Writers put the claims in the order of docs/protocol.md#envelope; a claim that is undefined is left out.
 
-export function encodeRequestEnvelope(signer: EnvelopeSigner, claims: RequestClaims): UnsignedEnvelope {
-  const { trace, cfg, log, head, body, purpose, form, ext } = claims;
+export function encodeRequestEnvelope(
+  signer: EnvelopeSigner,
+  claims: Written<RequestClaims>,
+): UnsignedEnvelope {
+  const { v, jti, exp, iss, aud, server, to, trace, cfg, log, head, body, purpose, form, ext } = claims;
   return seal(signer, 'exchange-request+jws', {
-    ...opening(claims),
+    v,
+    jti,
+    exp,
+    iss,
+    aud,
+    server,
+    to,
     trace,
     cfg: { seq: cfg.seq, digest: cfg.digest },
     log: { origin: log.origin, size: log.size, root: log.root },
@@ -197,10 +213,20 @@ export function encodeRequestEnvelope(signer: EnvelopeSigner, claims: RequestCla
   });
 }
 
-export function encodeAnswerEnvelope(signer: EnvelopeSigner, claims: AnswerClaims): UnsignedEnvelope {
-  const { trace, cfg, log, head, body, purpose, re, op, right, data, ext } = claims;
+export function encodeAnswerEnvelope(
+  signer: EnvelopeSigner,
+  claims: Written<AnswerClaims>,
+): UnsignedEnvelope {
+  const { v, jti, exp, iss, aud, server, to, trace, cfg, log, head, body, purpose } = claims;
+  const { re, op, right, data, ext } = claims;
   return seal(signer, 'exchange-answer+jws', {
-    ...opening(claims),
+    v,
+    jti,
+    exp,
+    iss,
+    aud,
+    server,
+    to,
     trace,
     cfg: { seq: cfg.seq, digest: cfg.digest },
     log: { origin: log.origin, size: log.size, root: log.root, index: log.index },
@@ -216,9 +242,15 @@ export function encodeAnswerEnvelope(signer: EnvelopeSigner, claims: AnswerClaim
 }
 
 export function encodeRefusalEnvelope(signer: EnvelopeSigner, claims: RefusalClaims): UnsignedEnvelope {
-  const { cfg, log, re, op, code, rule, retry, ext } = claims;
+  const { v, jti, exp, iss, aud, server, to, cfg, log, re, op, code, rule, retry, ext } = claims;
   return seal(signer, 'exchange-refusal+jws', {
-    ...opening(claims),
+    v,
+    jti,
+    exp,
+    iss,
+    aud,
+    server,
+    to,
     cfg: { seq: cfg.seq, digest: cfg.digest },
     log: { origin: log.origin, size: log.size, root: log.root, index: log.index },
     re,
@@ -236,10 +268,6 @@ export function encodeBodyClosing(signer: EnvelopeSigner, claims: BodyClaims): U
 
 export function encodeBatchEnvelope(signer: EnvelopeSigner, claims: BatchClaims): UnsignedEnvelope {
   return seal(signer, 'exchange-batch+jws', { v: claims.v, n: claims.n, root: claims.root });
-}
-
-function opening({ v, jti, exp, iss, aud, server, to }: MessageClaims): object {
-  return { v, jti, exp, iss, aud, server, to };
 }
 
 function seal(signer: EnvelopeSigner, typ: string, payload: object): UnsignedEnvelope {

@@ -113,6 +113,7 @@ export {
   type EnvelopeSigner,
   type ExchangeType,
   type UnsignedEnvelope,
+  type Written,
 } from './envelope.js';
 export { checkHeadAgrees, formUseOf, purposeOf } from './agreement.js';
 export { formatBatchPlace, parseBatchPlace, type BatchPlace } from './batch.js';

@@ -20,5 +20,6 @@ export async function authenticateServer(
     trust,
     exchange.sources.of(peer, trust),
   );
-  return stage<FromServer>({ ...received, peer });
+  const { certificate, envelope, head, salts, body } = received;
+  return stage<FromServer>({ certificate, envelope, head, salts, body, peer });
 }

@@ -18,5 +18,6 @@ export function authenticate(
     throw new OncewayError('client_unknown', `${client} is not registered on ${server}`);
   if (!trust.isActive(client))
     throw new OncewayError('client_suspended', `the member of ${client} is suspended`);
-  return stage<Authenticated>({ ...received, client });
+  const { method, target, lines, body } = received;
+  return stage<Authenticated>({ method, target, lines, body, client });
 }

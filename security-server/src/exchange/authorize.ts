@@ -3,7 +3,7 @@
 import { memberOf, OncewayError, serviceParts, subsystemOf } from '@onceway/sdk/protocol';
 import { metadata } from '../services/metadata.js';
 import type { Exchange } from './exchange.js';
-import { stage, type Authorized, type OpenedRequest } from './stages.js';
+import { stage, type Authorized, type OpenedRequest, type Work } from './stages.js';
 
 /** @throws {OncewayError} `provider_unknown`, `service_unknown`, `access_denied`, `service_disabled`,
  *  `request_target_invalid` */
@@ -16,18 +16,16 @@ export function authorize(request: OpenedRequest, exchange: Exchange): Authorize
   const groups = request.trust.groupsOf(claims.iss);
   const { serviceCode } = serviceParts(claims.aud);
   const answer = metadata(
-    { ...request, method, serviceCode, provider, client: claims.iss, groups },
+    { method, serviceCode, query: request.query, provider, client: claims.iss, groups },
     exchange.directory,
   );
   if (answer !== undefined)
-    return stage<Authorized>({
-      ...request,
-      work: { kind: 'metadata', answer },
-      rule: undefined,
-      op: `${method} *`,
-      right: undefined,
-    });
-  const { rule, op, right } = exchange.directory.authorize({
+    return decided(
+      request,
+      { kind: 'metadata', answer },
+      { rule: undefined, op: `${method} *`, right: undefined },
+    );
+  const decision = exchange.directory.authorize({
     client: claims.iss,
     service: claims.aud,
     method,
@@ -36,5 +34,29 @@ export function authorize(request: OpenedRequest, exchange: Exchange): Authorize
   });
   const service = exchange.directory.find(claims.aud);
   if (service === undefined) throw new OncewayError('service_unknown', `${claims.aud} is not offered here`);
-  return stage<Authorized>({ ...request, work: { kind: 'service', service }, rule, op, right });
+  return decided(request, { kind: 'service', service }, decision);
+}
+
+function decided(
+  request: OpenedRequest,
+  work: Work,
+  { rule, op, right }: Pick<Authorized, 'rule' | 'op' | 'right'>,
+): Authorized {
+  const { peer, trust, message, signer, head, requestHead, path, query, body, salts } = request;
+  return stage<Authorized>({
+    peer,
+    trust,
+    message,
+    signer,
+    head,
+    requestHead,
+    path,
+    query,
+    body,
+    salts,
+    work,
+    rule,
+    op,
+    right,
+  });
 }

@@ -9,7 +9,7 @@ import { stage, type Connected, type Routed } from './stages.js';
  *  @throws {OncewayError} what the last one failed with: `provider_unreachable`, `peer_not_authenticated`, `busy`,
  *  `certificate_*` */
 export async function connect(request: Routed, trust: TrustView, exchange: Exchange): Promise<Connected> {
-  let failed: unknown = new OncewayError('provider_unreachable', 'no candidate');
+  let failed: unknown;
   for (const provider of request.candidates) {
     try {
       const connection = await exchange.peers.acquire(provider, trust);
@@ -21,7 +21,8 @@ export async function connect(request: Routed, trust: TrustView, exchange: Excha
           trust,
           exchange.sources.of(provider, trust),
         );
-        return stage<Connected>({ ...request, provider, connection });
+        const { method, target, lines, body, client, service } = request;
+        return stage<Connected>({ method, target, lines, body, client, service, provider, connection });
       } catch (error) {
         exchange.peers.release(connection, false);
         throw error;
@@ -31,5 +32,6 @@ export async function connect(request: Routed, trust: TrustView, exchange: Excha
       failed = error;
     }
   }
-  throw failed;
+  if (failed instanceof Error) throw failed;
+  throw new OncewayError('provider_unreachable', 'no candidate', { cause: failed });
 }

@@ -9,9 +9,10 @@ const WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 
 /** @throws {OncewayError} `service_url_missing`, `service_unreachable`, `service_timeout`, `service_failed`,
  *  `service_answer_invalid` */
-export async function deliver(request: Accepted, exchange: Exchange): Promise<Delivered> {
+export async function deliver(accepted: Accepted, exchange: Exchange): Promise<Delivered> {
+  const { request } = accepted;
   const { work } = request;
-  if (work.kind === 'metadata') return stage<Delivered>({ request, result: work.answer() });
+  if (work.kind === 'metadata') return stage<Delivered>({ accepted, result: work.answer() });
   const { service } = work;
   if (service.baseUrl === '') throw new OncewayError('service_url_missing', `${service.id} has no base URL`);
   const { method, lines } = request.requestHead;
@@ -22,5 +23,5 @@ export async function deliver(request: Accepted, exchange: Exchange): Promise<De
     WITH_BODY.has(method) ? request.body : null,
     { timeoutMs: service.timeoutMs, bytesMax: exchange.limits.bodyBytesMax },
   );
-  return stage<Delivered>({ request, result });
+  return stage<Delivered>({ accepted, result });
 }

@@ -67,7 +67,7 @@ function retryOf({ headers }: PeerReply): { readonly retrySeconds?: number } {
 async function openAnswer(forwarded: Forwarded, trust: TrustView, exchange: Exchange): Promise<OpenedReply> {
   const { request, reply } = forwarded;
   const message = parseAnswerEnvelope(field(forwarded, 'exchange-message'));
-  const proven = await prove(message, forwarded, trust, exchange);
+  const { signer, trust: decidedBy } = await prove(message, forwarded, trust, exchange);
   const salts = parseSalts(field(forwarded, 'exchange-salt'));
   const head = decodeBase64url(field(forwarded, 'exchange-head'));
   const body = reply.body.length === 0 ? null : reply.body;
@@ -75,7 +75,8 @@ async function openAnswer(forwarded: Forwarded, trust: TrustView, exchange: Exch
   return stage<OpenedReply>({
     kind: 'answer',
     request,
-    ...proven,
+    signer,
+    trust: decidedBy,
     message,
     head,
     answerHead: parseAnswerHead(head),

@@ -52,7 +52,21 @@ export function open(fresh: Fresh, exchange: Exchange): OpenedRequest {
   const [client, ...more] = valuesOf(requestHead.lines, 'X-Road-Client');
   if (client === undefined || more.length > 0 || readClientId(client) !== claims.iss)
     throw new OncewayError('target_mismatch', 'X-Road-Client is not who signed');
-  return stage<OpenedRequest>({ ...fresh, head, requestHead, path, query, body: received.body, salts });
+  const { peer, trust, signer } = fresh;
+  const { body } = received;
+  return stage<OpenedRequest>({
+    received,
+    peer,
+    trust,
+    message,
+    signer,
+    head,
+    requestHead,
+    path,
+    query,
+    body,
+    salts,
+  });
 }
 
 function present(value: string | undefined, name: string): string {

@@ -42,7 +42,7 @@ async function serve(proven: ProvenRequest, exchange: Exchange): Promise<Reply> 
     const recorded = await recordAnswer(sealed, exchange); // durable before the answer leaves
     return reply(recorded);
   } catch (error) {
-    const op = accepted?.op ?? (opened === undefined ? undefined : `${opened.requestHead.method} *`);
+    const op = accepted?.request.op ?? (opened === undefined ? undefined : `${opened.requestHead.method} *`);
     return refuse(opened ?? proven, error, op, accepted?.index, exchange);
   }
 }

@@ -22,7 +22,7 @@ export async function recordRequest(
   exchange: Exchange,
 ): Promise<RecordedRequest> {
   const signer = await ownCredential(exchange, sealed.signer.certificateDigest, trust);
-  const { index } = await exchange.log.appendRequest(
+  await exchange.log.appendRequest(
     {
       type: 'message',
       dir: 'out',
@@ -36,7 +36,7 @@ export async function recordRequest(
     sealed.mid,
     { content: sealed, materials: materialsOf(exchange, trust, signer, sealed.provider.id) },
   );
-  return stage<RecordedRequest>({ ...sealed, index });
+  return stage<RecordedRequest>(sealed);
 }
 
 /** What came back to the consumer. A crash before it: the answer is asked for again.
@@ -89,13 +89,13 @@ export async function recordAccepted(request: Authorized, exchange: Exchange): P
       cfg: request.trust.reference,
       chain: request.signer.chainDigests,
       ocsp: request.signer.status.digest,
-      ...(request.rule === undefined ? {} : { rule: request.rule }),
+      rule: request.rule,
       about: aboutOf(exchange, request.requestHead.lines, memberOf(request.message.claims.aud)),
     },
     request.message.mid,
     { content: request, materials: materialsOf(exchange, request.trust, request.signer, request.peer.id) },
   );
-  return stage<Accepted>({ ...request, index });
+  return stage<Accepted>({ request, index });
 }
 
 /** The provider's answer, before it leaves. A crash after it: the consumer fetches it, octet for octet.
@@ -103,7 +103,7 @@ export async function recordAccepted(request: Authorized, exchange: Exchange): P
 export async function recordAnswer(sealed: SealedAnswer, exchange: Exchange): Promise<RecordedAnswer> {
   const { request, trust } = sealed;
   const signer = await ownCredential(exchange, sealed.signer.certificateDigest, trust);
-  const { index } = await exchange.log.appendAnswer(
+  await exchange.log.appendAnswer(
     {
       type: 'message',
       dir: 'out',
@@ -118,5 +118,5 @@ export async function recordAnswer(sealed: SealedAnswer, exchange: Exchange): Pr
     request.message.mid,
     { content: sealed, materials: materialsOf(exchange, trust, signer, request.peer.id) },
   );
-  return stage<RecordedAnswer>({ ...sealed, answerIndex: index });
+  return stage<RecordedAnswer>(sealed);
 }

@@ -7,7 +7,8 @@ import { stage, type Delivered, type Releasable } from './stages.js';
 /** @throws {OncewayError} the codes of ConfigurationClient.current; `client_suspended`, `provider_unknown`,
  *  `service_unknown`, `service_disabled`, `access_denied` */
 export function release(delivered: Delivered, exchange: Exchange): Releasable {
-  const { request } = delivered;
+  const { accepted, result } = delivered;
+  const { request } = accepted;
   const { iss, aud, server } = request.message.claims;
   const trust = exchange.configuration.current();
   if (!trust.isActive(iss) || !trust.hosts(server, iss))
@@ -26,5 +27,5 @@ export function release(delivered: Delivered, exchange: Exchange): Releasable {
       path: request.path,
       groups: trust.groupsOf(iss),
     });
-  return stage<Releasable>({ ...delivered, trust });
+  return stage<Releasable>({ accepted, result, trust });
 }

@@ -23,7 +23,9 @@ export function route(request: Authenticated, trust: TrustView): Routed {
     throw new OncewayError('represented_party_invalid', 'X-Road-Represented-Party has too many parts');
   const hosts = trust.serversOf(subsystemOf(service));
   if (hosts.length === 0) throw new OncewayError('provider_unknown', `nobody hosts ${subsystemOf(service)}`);
-  return stage<Routed>({ ...request, service, candidates: preferred(hosts, pinned(request)) });
+  const { method, target, lines, body, client } = request;
+  const candidates = preferred(hosts, pinned(request));
+  return stage<Routed>({ method, target, lines, body, client, service, candidates });
 }
 
 function pinned(request: Authenticated): SecurityServerId | undefined {

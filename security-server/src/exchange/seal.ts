@@ -19,19 +19,13 @@ import {
   type RequestClaims,
   type RequestHead,
   type Salts,
+  type Written,
 } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
 import { MESSAGE_LIFETIME_S } from '../limits.js';
 import type { Exchange } from './exchange.js';
 import { envelopeSigner, signMessage } from './sign-message.js';
-import {
-  stage,
-  type Connected,
-  type Delivered,
-  type Releasable,
-  type SealedAnswer,
-  type SealedRequest,
-} from './stages.js';
+import { stage, type Connected, type Releasable, type SealedAnswer, type SealedRequest } from './stages.js';
 
 // W3C Trace Context, version 00.
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -56,7 +50,7 @@ export async function sealRequest(
   const form = formUseOf(requestHead.lines);
   const trace = valuesOf(requestHead.lines, 'traceparent').at(-1);
   const iat = Math.floor(nowMs / 1000);
-  const claims: RequestClaims = {
+  const claims: Written<RequestClaims> = {
     v: 1,
     jti: uuidV7(nowMs, exchange.randomBytes(10)),
     exp: iat + MESSAGE_LIFETIME_S,
@@ -64,31 +58,46 @@ export async function sealRequest(
     aud: request.service,
     server: exchange.server,
     to: request.provider.id,
-    ...(trace !== undefined && TRACEPARENT.test(trace) ? { trace } : {}),
+    trace: trace !== undefined && TRACEPARENT.test(trace) ? trace : undefined,
     cfg: trust.reference,
     log: exchange.log.promise(),
     head: { digest: commit(salts.head, head) },
     body: bodyClaim(salts, request.body),
-    ...(purpose === undefined ? {} : { purpose }),
-    ...(form === undefined ? {} : { form }),
+    purpose,
+    form,
   };
   const { envelope, mid } = await signMessage(
     encodeRequestEnvelope(envelopeSigner(signer, iat), claims),
     signer,
   );
-  return stage<SealedRequest>({ ...request, mid, envelope, head, salts, claims, requestHead, signer });
+  const { client, provider, connection, body } = request;
+  return stage<SealedRequest>({
+    mid,
+    envelope,
+    head,
+    body,
+    salts,
+    client,
+    provider,
+    claims,
+    requestHead,
+    connection,
+    signer,
+  });
 }
 
 /** @throws {OncewayError} `signing_key_unavailable`, `service_answer_invalid` */
 export async function sealAnswer(released: Releasable, exchange: Exchange): Promise<SealedAnswer> {
-  const { request, result, trust } = released;
+  const { accepted, result, trust } = released;
+  const { request, index } = accepted;
   const asked = request.message.claims;
   const signer = exchange.token.signingKey(memberOf(asked.aud));
   const nowMs = exchange.clock();
   const head = answerHead(released);
   const salts = freshSalts(exchange, result.body);
   const iat = Math.floor(nowMs / 1000);
-  const claims: AnswerClaims = {
+  const { origin, size, root } = exchange.log.promise();
+  const claims: Written<AnswerClaims> = {
     v: 1,
     jti: uuidV7(nowMs, exchange.randomBytes(10)),
     exp: iat + MESSAGE_LIFETIME_S,
@@ -96,34 +105,24 @@ export async function sealAnswer(released: Releasable, exchange: Exchange): Prom
     aud: asked.iss,
     server: exchange.server,
     to: asked.server,
-    ...(asked.trace === undefined ? {} : { trace: asked.trace }),
+    trace: asked.trace,
     cfg: trust.reference,
-    log: { ...exchange.log.promise(), index: request.index },
+    log: { origin, size, root, index },
     head: { digest: commit(salts.head, head) },
     body: bodyClaim(salts, result.body),
     re: request.message.mid,
     op: request.op,
-    ...(request.right === undefined ? {} : { right: request.right }),
+    right: request.right,
   };
   const { envelope, mid } = await signMessage(
     encodeAnswerEnvelope(envelopeSigner(signer, iat), claims),
     signer,
   );
-  return stage<SealedAnswer>({
-    request,
-    trust,
-    mid,
-    envelope,
-    head,
-    body: result.body,
-    salts,
-    claims,
-    signer,
-  });
+  return stage<SealedAnswer>({ mid, envelope, head, body: result.body, salts, request, trust, signer });
 }
 
 /** X-Road's five lines follow the service's own, in this order and case. */
-function answerHead({ request, result }: Delivered): Buffer {
+function answerHead({ accepted: { request }, result }: Releasable): Buffer {
   const asked = request.message.claims;
   const value = (name: string): string => valuesOf(request.requestHead.lines, name).at(-1) ?? '';
   try {

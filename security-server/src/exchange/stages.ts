@@ -54,7 +54,10 @@ export type Routed = Stage<
 
 export type Connected = Stage<
   'Connected',
-  Routed & { readonly provider: SecurityServerRecord; readonly connection: PeerConnection }
+  Omit<Unmarked<Routed>, 'candidates'> & {
+    readonly provider: SecurityServerRecord;
+    readonly connection: PeerConnection;
+  }
 >;
 
 /** A message in the form in which it travels and is kept. */
@@ -68,21 +71,16 @@ export interface SealedMessage {
 
 export type SealedRequest = Stage<
   'SealedRequest',
-  Connected &
-    SealedMessage & {
-      readonly claims: RequestClaims;
-      readonly requestHead: RequestHead;
-      readonly signer: SigningKey;
-    }
+  RequestOnRecord & { readonly connection: PeerConnection; readonly signer: SigningKey }
 >;
 
-export type RecordedRequest = Stage<'RecordedRequest', SealedRequest & { readonly index: number }>;
+export type RecordedRequest = Stage<'RecordedRequest', SealedRequest>;
 
 /** A recorded request as far as a reply is judged by it: in the line, or read back from the log later. */
 export type RequestOnRecord = SealedMessage & {
   readonly client: ClientId;
   readonly provider: SecurityServerRecord;
-  readonly claims: RequestClaims;
+  readonly claims: Pick<RequestClaims, 'iss' | 'aud' | 'server' | 'to'>;
   readonly requestHead: RequestHead;
 };
 
@@ -172,7 +170,7 @@ export type OpenedRequest = Stage<
 
 export type Authorized = Stage<
   'Authorized',
-  OpenedRequest & {
+  Omit<Unmarked<OpenedRequest>, 'received'> & {
     readonly work: Work;
     readonly rule: string | undefined;
     readonly op: string;
@@ -185,7 +183,7 @@ export type Work =
   | { readonly kind: 'service'; readonly service: Service }
   | { readonly kind: 'metadata'; readonly answer: () => ServiceResult };
 
-export type Accepted = Stage<'Accepted', Authorized & { readonly index: number }>;
+export type Accepted = Stage<'Accepted', { readonly request: Authorized; readonly index: number }>;
 
 export interface ServiceResult {
   readonly status: number;
@@ -193,7 +191,7 @@ export interface ServiceResult {
   readonly body: Buffer | null;
 }
 
-export type Delivered = Stage<'Delivered', { readonly request: Accepted; readonly result: ServiceResult }>;
+export type Delivered = Stage<'Delivered', { readonly accepted: Accepted; readonly result: ServiceResult }>;
 
 /** What the service gave, and may still be given to who asked, under the configuration and rights of now. */
 export type Releasable = Stage<'Releasable', Delivered & { readonly trust: TrustView }>;
@@ -201,14 +199,13 @@ export type Releasable = Stage<'Releasable', Delivered & { readonly trust: Trust
 export type SealedAnswer = Stage<
   'SealedAnswer',
   SealedMessage & {
-    readonly request: Accepted;
+    readonly request: Authorized;
     readonly trust: TrustView;
-    readonly claims: AnswerClaims;
     readonly signer: SigningKey;
   }
 >;
 
-export type RecordedAnswer = Stage<'RecordedAnswer', SealedAnswer & { readonly answerIndex: number }>;
+export type RecordedAnswer = Stage<'RecordedAnswer', SealedAnswer>;
 
 /** What goes back over the peer's connection. */
 export type Reply =

@@ -1,6 +1,6 @@
 // The growing end of one log: gives entries their place and time, and commits them in groups without a timer. While
 // one batch is being written the next one gathers; under load batches grow, and alone an append waits for one commit.
-import { encodeEntry, type LogEntry } from '@onceway/sdk/protocol';
+import { encodeEntry, type LogEntry, type Written } from '@onceway/sdk/protocol';
 import { leafHash, RootBuilder, type RightEdge } from '@onceway/sdk/verify';
 import { LOG_BATCH_APPENDS_MAX, LOG_BATCH_BYTES_MAX } from '../limits.js';
 import type { EntryReader } from './storage/entry-reader.js';
@@ -24,8 +24,7 @@ export class Batch {
   /** Gives the draft its place. Nothing changes when it throws.
    *  @throws {OncewayError} when the entry is not one (too large, for one) */
   enter(draft: Draft): Recorded {
-    const { type, ...rest } = draft;
-    const octets = encodeEntry({ v: 1, type, at: this.at, ...rest } as LogEntry);
+    const octets = encodeEntry(entryOf(draft, this.at));
     const index = this.#builder.size;
     this.orders.entry(index, this.#builder.append(leafHash(octets)), octets);
     return { index, at: this.at };
@@ -43,6 +42,16 @@ export class Batch {
   root(): Buffer {
     return this.#builder.root();
   }
+}
+
+function entryOf(draft: Draft, at: number): Written<LogEntry> {
+  if (draft.type === 'message') {
+    // Member by member, as it stands for every exchange twice: copying those of an unknown object costs far more.
+    const { type, dir, message, batch, closing, peer, cfg, chain, ocsp, rule, about } = draft;
+    return { v: 1, type, at, dir, message, batch, closing, peer, cfg, chain, ocsp, rule, about };
+  }
+  const { type, ...rest } = draft;
+  return { v: 1, type, at, ...rest } as LogEntry;
 }
 
 interface Waiting {

@@ -12,10 +12,11 @@ import type {
   OutcomeEntry,
   RefusalEntry,
   RightEntry,
+  Written,
 } from '@onceway/sdk/protocol';
 
 /** An entry before the log gives it its time. */
-export type Draft<T extends LogEntry = LogEntry> = T extends LogEntry ? Omit<T, 'v' | 'at'> : never;
+export type Draft<T extends LogEntry = LogEntry> = T extends LogEntry ? Written<Omit<T, 'v' | 'at'>> : never;
 
 /** `out`: sent by this server, `in`: taken by it. A server that hosts both parties of an exchange records each of its
  *  messages twice in one lane, once for each; hence a message is named by its mid and this. An entry of type `refusal`
