@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { createClient } from '../client/index.js';
-import type { Answer, CallOptions } from '../client/index.js';
+import type { Answer, CallOptions, Client } from '../client/index.js';
 import { acting, EXIT } from './terminal.js';
 import type { Terminal } from './terminal.js';
 
@@ -10,6 +10,9 @@ interface Where {
   readonly server: string;
   readonly client: string;
   readonly timeout: number;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
   readonly json?: true;
 }
 interface CallFlags extends Where {
@@ -35,7 +38,21 @@ function addWhere(command: Command): Command {
     .addOption(
       new Option('--client <id>', 'the subsystem that asks').env('ONCEWAY_CLIENT').makeOptionMandatory(),
     )
+    .addOption(new Option('--ca <file>', 'PEM that an https listener must show').env('ONCEWAY_CA'))
+    .addOption(new Option('--cert <file>', 'PEM of your own certificate, for mutual TLS').env('ONCEWAY_CERT'))
+    .addOption(new Option('--key <file>', 'PEM of its key').env('ONCEWAY_KEY'))
     .addOption(new Option('--timeout <seconds>', 'how long to wait').default(90).argParser(Number));
+}
+
+/** The client of these flags, with the files that they name. */
+function clientOf({ server, client, ...flags }: Where, terminal: Terminal): Client {
+  const tls = Object.fromEntries(
+    (['ca', 'cert', 'key'] as const).flatMap((name) => {
+      const file = flags[name];
+      return file === undefined ? [] : [[name, terminal.read(file)]];
+    }),
+  );
+  return createClient({ server, client, tls });
 }
 
 function header(text: string, known: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
@@ -95,7 +112,7 @@ export function addCallCommands(program: Command, terminal: Terminal): void {
   call.action((service: string, path: string | undefined) =>
     acting(terminal, call, async () => {
       const flags = call.optsWithGlobals<CallFlags>();
-      const client = createClient(flags);
+      const client = clientOf(flags, terminal);
       try {
         const answer = await client.call(service, optionsOf(flags, path ?? '', terminal));
         show(terminal, answer, flags.json === true);
@@ -111,7 +128,7 @@ export function addCallCommands(program: Command, terminal: Terminal): void {
   outcome.action((messageId: string) =>
     acting(terminal, outcome, async () => {
       const flags = outcome.optsWithGlobals<Where>();
-      const client = createClient(flags);
+      const client = clientOf(flags, terminal);
       try {
         const found = await client.outcome(messageId, { timeoutMs: flags.timeout * SECOND_MS });
         if (found.state === 'answered') show(terminal, found.answer, flags.json === true);

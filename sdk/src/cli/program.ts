@@ -19,7 +19,9 @@ Exit codes: 0 a 2xx answer, 1 another answer of the service, 2 refused or not se
 Examples:
   $ onceway catalogue search khai sinh --registry http://127.0.0.1:4100
   $ onceway call VN/GOV/NSO/CODE-LISTS/communes /records/00004 \\
-      --server http://127.0.0.1:8080 --client VN/GOV/PSP/LIFE-EVENTS`,
+      --server http://127.0.0.1:8080 --client VN/GOV/PSP/LIFE-EVENTS
+  $ onceway call VN/GOV/NSO/CODE-LISTS/communes /records/00004 --ca server.pem --cert own.pem --key own.key \\
+      --server https://ss1.psp.example:8443 --client VN/GOV/PSP/LIFE-EVENTS`,
     );
   addCallCommands(program, terminal);
   addCatalogueCommands(program, terminal);

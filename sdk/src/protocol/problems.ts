@@ -154,8 +154,8 @@ export const PROBLEMS = {
     401,
     'SslAuthenticationFailed',
     'Client did not authenticate as required',
-    'Connect the way the subsystem is set up.',
-    'Kết nối đúng cách đã thiết lập cho hệ thống con.',
+    'Connect as the subsystem is set up on its security server: https over TLS, mutual with a certificate added there.',
+    'Kết nối đúng cách đã thiết lập cho hệ thống con trên máy chủ an ninh: https qua TLS, mutual với chứng thư đã thêm tại đó.',
   ),
   client_suspended: p(
     403,

@@ -1,6 +1,11 @@
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createProgram } from '../../src/cli/program.js';
@@ -14,12 +19,18 @@ beforeEach(async () => {
 });
 afterEach(() => road.close());
 
+const named = (file: string): Buffer => Buffer.from(`{"from":"${file}"}`);
+let readFile: (file: string) => Buffer = named;
+afterEach(() => {
+  readFile = named;
+});
+
 async function run(...args: string[]): Promise<{ out: string; note: string; code: number }> {
   const result = { out: '', note: '', code: 0 };
   await createProgram({
     out: (text) => (result.out += text),
     note: (text) => (result.note += text),
-    read: (file) => Buffer.from(`{"from":"${file}"}`),
+    read: readFile,
     exitCode: (code) => (result.code = code),
   }).parseAsync(args, { from: 'user' });
   return result;
@@ -47,6 +58,50 @@ describe('onceway call', () => {
       ['PUT', '{"from":"-"}', 'application/json'],
       ['POST', 'a,b', 'text/csv'],
     ]);
+  });
+  test('speaks mutual TLS with the files that it is told, and trusts none other', async () => {
+    const names = ['ca', 'other'] as const;
+    const folder = mkdtempSync(join(tmpdir(), 'cli-'));
+    try {
+      for (const name of names)
+        execFileSync(
+          'openssl',
+          `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=${name} -addext subjectAltName=IP:127.0.0.1 -keyout ${name}.key -out ${name}.pem`.split(
+            ' ',
+          ),
+          { cwd: folder, stdio: 'pipe' },
+        );
+      const file = (name: string): string => join(folder, name);
+      const callers: (string | undefined)[] = [];
+      const server = createTlsServer(
+        {
+          ...{ key: readFileSync(file('ca.key')), cert: readFileSync(file('ca.pem')) },
+          ...{ requestCert: true, rejectUnauthorized: false },
+        },
+        (request, response) => {
+          callers.push((request.socket as TLSSocket).getPeerX509Certificate()?.subject);
+          response.writeHead(500, { 'content-type': 'application/json' }).end('{}');
+        },
+      );
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const to = [
+        ...['--server', `https://127.0.0.1:${(server.address() as AddressInfo).port}`],
+        ...['--client', 'VN/GOV/MOH/HOSPITALS'],
+      ];
+      const own = ['--cert', file('other.pem'), '--key', file('other.key')];
+      const call = (...args: string[]) => run('call', SERVICE, ...to, ...args);
+      readFile = (name) => readFileSync(name);
+      await call('--ca', file('ca.pem'), ...own);
+      await call('--ca', file('ca.pem'));
+      expect(callers).toEqual(['CN=other', undefined]);
+      expect((await call('--ca', file('other.pem'), ...own)).note).toContain('server_unreachable');
+      expect((await call(...own)).note).toContain('server_unreachable');
+      expect(callers).toHaveLength(2);
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
   test("tells a service's no, a refusal and an unknown outcome apart by the exit code", async () => {
     road.script = (one, response) => response.writeHead(404, answerLines(one)).end('{}');
