@@ -17,6 +17,8 @@ export interface Settings {
   readonly registry?: string;
   readonly listeners: {
     readonly client: Listener;
+    /** HTTPS for information systems; plain only where it is left out. */
+    readonly clientTls?: Listener;
     readonly peer: Listener;
     readonly management: Listener;
   };
@@ -49,7 +51,7 @@ export const SETTINGS_SCHEMA = {
       type: 'object',
       additionalProperties: false,
       required: ['client', 'peer', 'management'],
-      properties: { client: listener, peer: listener, management: listener },
+      properties: { client: listener, clientTls: listener, peer: listener, management: listener },
     },
     limits: {
       type: 'object',

@@ -1,6 +1,13 @@
 // Bounds of one security server, each with unit and reason. What both ends of a wire share: sdk/protocol/limits.ts.
 import { CLOCK_SKEW_MS_MAX, MESSAGE_LIFETIME_S_MAX } from '@onceway/sdk/protocol';
 
+/** Certificates of one client: one for each of its machines, twice while they are renewed. */
+export const CLIENT_CERTIFICATES_MAX = 256;
+
+/** Lifetime of a certificate that this server signs itself: people hand it on, so not every month; health says a week
+ *  before it ends. */
+export const SELF_SIGNED_DAYS = 730;
+
 /** Exchanges in flight on one listener. Each may hold two bodies of 256 KiB: 1024 of them are half a gibibyte. */
 export const CONCURRENT_EXCHANGES_MAX = 1024;
 

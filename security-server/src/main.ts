@@ -2,43 +2,46 @@
 // together. What the parts do stands in exchange/consume.ts and exchange/provide.ts.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server as HttpServer } from 'node:http';
-import type { Server } from 'node:net';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import type { Digest } from '@onceway/schemas';
 import { ConfigurationClient, ConfigurationStore, httpConfigurationSource } from '@onceway/sdk/configuration';
 import {
   BODY_IN_MEMORY_BYTES_MAX,
-  CLOCK_SKEW_MS_MAX,
-  OncewayError,
   parseAnchor,
   type ErrorCode,
+  type OncewayError,
 } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
-import { loadSettings, type Listener, type Settings } from './config.js';
+import { ClientConnections } from './clients/client-connections.js';
+import { loadSettings, type Settings } from './config.js';
 import type { Exchange } from './exchange/exchange.js';
+import type { ExchangeFailure } from './exchange/failure.js';
 import { HeldRights } from './exchange/held-rights.js';
 import { RefusalNotes } from './exchange/refusal-notes.js';
 import { randomPool } from './exchange/random-pool.js';
 import { RefusalRate } from './exchange/refusal-rate.js';
-import { ReplayWindow } from './exchange/replay.js';
+import { restoreReplay } from './exchange/restore-replay.js';
 import { Running } from './exchange/running.js';
-import { createClientInterface } from './http/client-interface.js';
+import {
+  clientTlsContext,
+  createClientInterface,
+  createClientTlsInterface,
+} from './http/client-interface.js';
+import { listen, stop } from './http/listening.js';
 import { createManagementServer } from './http/management-server.js';
 import { createPeerInterface } from './http/peer-interface.js';
 import { RefusalReports } from './http/refusal-reports.js';
 import { descriptionPublisher } from './jobs/publish-descriptions.js';
 import { keepCertificateStatusFresh } from './jobs/refresh-certificate-status.js';
+import { pause } from './jobs/pause.js';
 import { SealingJob } from './jobs/seal-checkpoint.js';
 import { SoftwareToken } from './keys/software-token.js';
+import { identityOf, internalIdentityOf } from './keys/tls-identity.js';
 import {
   CONCURRENT_EXCHANGES_MAX,
   OUTCOME_ASK_INTERVAL_MS,
   OUTCOME_ASK_TOTAL_MS,
   REFUSAL_NOTES_INTERVAL_MS,
-  REPLAY_WINDOW_MS_MAX,
-  SHUTDOWN_LOOK_MS,
-  SHUTDOWN_MS_MAX,
 } from './limits.js';
 import { logOrigin, openMessageLog } from './message-log/sqlite-message-log.js';
 import type { MessageLog } from './message-log/message-log.js';
@@ -48,7 +51,7 @@ import { httpRegistry } from './registration/registry.js';
 import { ServiceStore } from './services/service-store.js';
 import { openState } from './state/state-database.js';
 import { PeerSockets } from './transport/peer-sockets.js';
-import { PeerTransport, type PeerLimits, type TlsIdentity } from './transport/peer-transport.js';
+import { PeerTransport, type PeerLimits } from './transport/peer-transport.js';
 import { ServiceTransport } from './transport/service-transport.js';
 import { CatchUp } from './trust/catch-up.js';
 import { Credentials } from './trust/credentials.js';
@@ -78,15 +81,40 @@ export interface RunningServer {
   /** What the lines stand on; for the management interface and for tests. */
   readonly exchange: Exchange;
   readonly services: ServiceStore;
+  readonly connections: ClientConnections;
   readonly enrolment: EnrolmentParts;
   readonly sealing: SealingJob;
-  readonly addresses: { readonly client: string; readonly peer: string; readonly management: string };
+  readonly addresses: {
+    readonly client: string;
+    /** Where the settings name a listener for it. */
+    readonly clientTls?: string;
+    readonly peer: string;
+    readonly management: string;
+  };
   /** Stops taking messages, waits for those in flight, seals the log. */
   close(): Promise<void>;
 }
 
-/** @throws {OncewayError} what is missing or broken in the folder, before any listener is open */
+/** Nothing stays open or runs on after a failure.
+ *  @throws {OncewayError} what is missing or broken in the folder, before any listener is open; `conflict` where one can
+ *  not be opened */
 export async function runSecurityServer(options: RunOptions): Promise<RunningServer> {
+  const opened: Close[] = [];
+  const close = async (): Promise<void> => {
+    for (const one of opened.splice(0).reverse()) await one();
+  };
+  try {
+    return { ...(await compose(options, opened)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Close = () => unknown;
+
+/** @param opened gets what ends each part, in the order in which they began */
+async function compose(options: RunOptions, opened: Close[]): Promise<Omit<RunningServer, 'close'>> {
   const { folder } = options;
   const clock = options.clock ?? Date.now;
   const report = options.report ?? (() => undefined);
@@ -94,9 +122,17 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
     report({ event: 'alarm', code: error.code, message: error.message });
   const settings = loadSettings(readFileSync(join(folder, 'server.json'), 'utf8'));
   const anchor = parseAnchor(JSON.parse(readFileSync(join(folder, 'anchor.json'), 'utf8')));
-  const token = SoftwareToken.open(join(folder, 'token.json'), options.pin, { clock });
+  let renewInternal = (): void => undefined;
+  const token = SoftwareToken.open(join(folder, 'token.json'), options.pin, {
+    clock,
+    changed: () => renewInternal(),
+  });
   const own = new OwnCertificates(() => token.keys());
-  let identity = identityOf(token);
+  let identity = identityOf(token.authentication());
+  // Towards information systems, and to services that want to know who calls them.
+  const { clientTls: tlsListener } = settings.listeners;
+  if (tlsListener !== undefined) token.internal();
+  let internal = internalIdentityOf(token);
   const peers = new PeerTransport({
     identity: () => identity,
     clock,
@@ -126,7 +162,9 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
     keys: token,
     clock,
   });
+  opened.push(() => log.close());
   const state = openState(join(folder, 'state.db'));
+  opened.push(() => state.close());
   const services = new ServiceStore({
     database: state,
     token,
@@ -134,6 +172,11 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
     clock,
   });
   await services.recover();
+  const connections = new ClientConnections({
+    database: state,
+    servesTls: tlsListener !== undefined,
+    clock,
+  });
   await settleOpenRequests(log);
   const exchange: Exchange = {
     server: settings.id,
@@ -146,8 +189,9 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
     notes: new RefusalNotes((note) => log.appendToServerLog(note), REFUSAL_NOTES_INTERVAL_MS),
     rights: new HeldRights(clock),
     directory: services.directory,
+    connections,
     peers,
-    services: new ServiceTransport(),
+    services: new ServiceTransport({ identity: () => internal, clock }),
     credentials: new Credentials({ clock, alarm }),
     sources: new PeerSources({
       peers,
@@ -165,6 +209,7 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
       outcomeAskTotalMs: options.limits?.outcomeAskTotalMs ?? OUTCOME_ASK_TOTAL_MS,
     },
   };
+  opened.push(() => exchange.notes.close());
   // A registry that is away does not keep a server from starting on its last good configuration.
   await configuration.refresh().catch((error: unknown) => report({ event: 'alarm', message: String(error) }));
   const registry = httpRegistry(settings.registry ?? anchor.distribution[0] ?? '');
@@ -175,15 +220,22 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
   publish();
   const counters = { failed_calls_total: 0, refused_messages_total: 0 };
   const concurrentMax = settings.limits?.concurrentExchangesMax ?? CONCURRENT_EXCHANGES_MAX;
-  const client = createClientInterface({
+  const clientOptions = {
     exchange,
     concurrentMax,
     uuid: randomUUID,
-    failed: (failure, detail) => {
+    failed: (failure: ExchangeFailure, detail: string) => {
       counters.failed_calls_total++;
       report({ event: 'failed', code: failure.code, hop: failure.hop, detail, why: reasonOf(failure) });
     },
-  });
+  };
+  const client = createClientInterface(clientOptions);
+  const clientTls = tlsListener && internal && createClientTlsInterface(clientOptions, internal);
+  renewInternal = () => {
+    // One that is switched off before another is on stays in use: the listener must show one.
+    internal = internalIdentityOf(token) ?? internal;
+    if (internal !== undefined) clientTls?.setSecureContext(clientTlsContext(internal));
+  };
   const reports = new RefusalReports(clock, options.limits?.refusalReportsMs ?? REFUSAL_NOTES_INTERVAL_MS);
   const peer = createPeerInterface({
     exchange,
@@ -202,13 +254,12 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
     const { certificateDigest } = token.authentication();
     if (certificateDigest === identity.certificateDigest) return;
     if (view.serverOfCertificate(certificateDigest, clock())?.id !== settings.id) return;
-    identity = identityOf(token);
+    identity = identityOf(token.authentication());
     peer.setSecureContext({ ...identity, minVersion: 'TLSv1.3' });
     peers.forgetSessions();
   };
   closeUnlisted = (view) =>
     peerSockets.prune((digest) => view.serverOfCertificate(digest, clock()) !== undefined);
-  const jobs = new AbortController();
   const sealing = new SealingJob(
     log,
     {
@@ -219,19 +270,44 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
       for (const { step, error } of failures) report({ event: 'alarm', step, why: reasonOf(error) });
     },
   );
-  void configuration.follow(jobs.signal);
-  void keepCertificateStatusFresh(exchange, own, (ms) => pause(ms, jobs.signal), jobs.signal);
+  opened.push(
+    () => sealing.stop(),
+    () => exchange.services.close(),
+    () => peers.close(),
+  );
   const requests = new ManagementRequests({ database: state, token, registry, server: settings.id, clock });
   const management = createServer(
     createManagementServer({
-      ...{ exchange, token, state, services, requests, registry, sealing, publishDescriptions, report },
+      ...{
+        exchange,
+        token,
+        state,
+        services,
+        connections,
+        requests,
+        registry,
+        sealing,
+        publishDescriptions,
+        report,
+      },
       counters: () => counters,
     }),
   );
+  // Together: each waits for the exchanges in flight on it. One that could not open has none.
+  opened.push(() => {
+    const listeners = [client, peer, management, ...(clientTls === undefined ? [] : [clientTls])];
+    return Promise.all(listeners.filter(({ listening }) => listening).map(stop));
+  });
+  const jobs = new AbortController();
+  opened.push(() => jobs.abort());
+  void configuration.follow(jobs.signal);
+  void keepCertificateStatusFresh(exchange, own, (ms) => pause(ms, jobs.signal), jobs.signal);
+  const { listeners: at } = settings;
   return {
     settings,
     exchange,
     services,
+    connections,
     sealing,
     enrolment: {
       token,
@@ -241,27 +317,12 @@ export async function runSecurityServer(options: RunOptions): Promise<RunningSer
       report: (step) => report({ event: 'enrolment', step }),
     },
     addresses: {
-      client: `http://${await listen(client, settings.listeners.client)}`,
-      peer: `https://${await listen(peer, settings.listeners.peer)}`,
-      management: `http://${await listen(management, settings.listeners.management)}`,
-    },
-    async close() {
-      jobs.abort();
-      await Promise.all([client, peer, management].map(stop));
-      peers.close();
-      await exchange.services.close();
-      await sealing.stop();
-      await exchange.notes.close();
-      await log.close();
-      state.close();
+      client: `http://${await listen(client, at.client)}`,
+      ...(clientTls && at.clientTls && { clientTls: `https://${await listen(clientTls, at.clientTls)}` }),
+      peer: `https://${await listen(peer, at.peer)}`,
+      management: `http://${await listen(management, at.management)}`,
     },
   };
-}
-
-function identityOf(token: SoftwareToken): TlsIdentity & { readonly certificateDigest: Digest } {
-  const { key, certificate, certificateDigest } = token.authentication();
-  const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return { key: pem, cert: certificate.toString(), certificateDigest };
 }
 
 /** `vn.example/log/registry` → `vn.example`. */
@@ -274,59 +335,7 @@ async function settleOpenRequests(log: MessageLog): Promise<void> {
   for (const { mid, dir } of await log.unanswered()) await log.appendOutcome(mid, dir, 'unknown');
 }
 
-async function restoreReplay(log: MessageLog, clock: () => number): Promise<ReplayWindow> {
-  const { restoredAtMs } = log;
-  const replay = new ReplayWindow(
-    clock,
-    restoredAtMs === undefined ? undefined : restoredAtMs + CLOCK_SKEW_MS_MAX,
-  );
-  for await (const { iss, jti, expMs } of log.requestsSince(clock() - REPLAY_WINDOW_MS_MAX))
-    replay.restore({ iss, jti }, expMs + CLOCK_SKEW_MS_MAX);
-  return replay;
-}
-
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`;
-}
-
-function listen(server: Server, { host, port }: Listener): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(new OncewayError('conflict', `can not listen on ${host}:${port}: ${cause.message}`, { cause })),
-    );
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(`${host}:${typeof address === 'object' && address !== null ? address.port : port}`);
-    });
-  });
-}
-
-/** Waits for the exchanges in flight, but not for connections that are only kept alive: Node closes those that are idle
- *  at this moment and forgets those that become so. */
-function stop(
-  server: Pick<HttpServer, 'close' | 'closeIdleConnections' | 'closeAllConnections'>,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), SHUTDOWN_LOOK_MS);
-    const bound = setTimeout(() => server.closeAllConnections(), SHUTDOWN_MS_MAX);
-    server.close(() => {
-      clearInterval(idle);
-      clearTimeout(bound);
-      resolve();
-    });
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -1,6 +1,6 @@
 // A small instance for tests, all in this process and all real: registry with its trust services and witness, security
 // servers enrolled as an administrator would, mutual TLS on loopback. Leaves nothing behind.
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,6 +20,7 @@ import {
 import { vkeyOf } from '@onceway/sdk/verify';
 import { runRegistry, type RunningRegistry } from '@onceway/central-registry/main';
 import { initInstance } from '@onceway/central-registry/publication/instance';
+import { makeInternalKey } from '@onceway/security-server/keys/self-signed';
 import { SoftwareToken } from '@onceway/security-server/keys/software-token';
 import { runSecurityServer, type RunningServer, type RunOptions } from '@onceway/security-server/main';
 import { createMessageLog, logOrigin } from '@onceway/security-server/message-log/sqlite-message-log';
@@ -66,6 +67,8 @@ export interface ServerOptions {
   /** Port that peers are told; something there passes their connections on to `peerPort`. */
   readonly publicPort?: number;
   readonly peerPort?: number;
+  /** A listener for information systems over HTTPS beside the plain one. */
+  readonly clientTls?: boolean;
 }
 
 export interface TestServer {
@@ -167,7 +170,8 @@ export class Federation {
     const id = parseSecurityServerId(`${member}/${code}`);
     const folder = join(this.folder, code);
     const [client, peer] = [await freePort(), options.peerPort ?? (await freePort())];
-    const token = await this.#init(folder, id, client, peer);
+    const clientTls = options.clientTls === true ? await freePort() : undefined;
+    const token = await this.#init(folder, id, { client, clientTls, peer, management: 0 });
     const state = createState(join(folder, 'state.db'));
     const call = httpRegistry(this.registry.addresses.distribution ?? '');
     const requests = new ManagementRequests({
@@ -275,7 +279,12 @@ export class Federation {
     service.handler(request, response);
   }
 
-  async #init(folder: string, id: SecurityServerId, client: number, peer: number): Promise<SoftwareToken> {
+  async #init(
+    folder: string,
+    id: SecurityServerId,
+    ports: Readonly<Record<string, number | undefined>>,
+  ): Promise<SoftwareToken> {
+    const listeners = Object.entries(ports).filter(([, port]) => port !== undefined);
     mkdirSync(folder, { recursive: true });
     copyFileSync(join(this.folder, 'registry', 'anchor.json'), join(folder, 'anchor.json'));
     writeFileSync(
@@ -283,16 +292,13 @@ export class Federation {
       JSON.stringify({
         v: 1,
         id,
-        listeners: {
-          client: { host: HOST, port: client },
-          peer: { host: HOST, port: peer },
-          management: { host: HOST, port: 0 },
-        },
+        listeners: Object.fromEntries(listeners.map(([name, port]) => [name, { host: HOST, port }])),
       }),
     );
     const token = SoftwareToken.create(join(folder, 'token.json'), PIN);
     token.generateKey({ usage: 'log', name: 'server' });
     token.generateKey({ usage: 'log', name: 'lane-0' });
+    if (ports['clientTls'] !== undefined) await makeInternalKey(token, [HOST], this.clock.now(), randomBytes);
     await createMessageLog(join(folder, 'log'), {
       origin: logOrigin(DOMAIN, id),
       keys: token,

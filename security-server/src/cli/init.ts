@@ -7,6 +7,7 @@ import { OncewayError, parseAnchor } from '@onceway/sdk/protocol';
 import { loadSettings, type Settings } from '../config.js';
 import { ApiKeys, ROLES } from '../http/management-access.js';
 import { replaceFile } from '../keys/durable-file.js';
+import { makeInternalKey } from '../keys/self-signed.js';
 import { SoftwareToken } from '../keys/software-token.js';
 import { createMessageLog, logOrigin } from '../message-log/sqlite-message-log.js';
 import { createState } from '../state/state-database.js';
@@ -19,6 +20,8 @@ export interface InitOptions {
   readonly pin: string;
   readonly registry?: string;
   readonly listeners: Settings['listeners'];
+  /** Names of the certificate for the listener `clientTls`; left out, those of this machine to itself. */
+  readonly dns: readonly string[];
   readonly clock: () => number;
 }
 
@@ -30,7 +33,7 @@ export const LOG_KEYS = ['server', 'lane-0'] as const;
 export async function initServer(
   options: InitOptions,
 ): Promise<{ readonly settings: Settings; readonly keys: string; readonly anchor: string }> {
-  const { folder, id, pin, registry, listeners, clock } = options;
+  const { folder, id, pin, registry, listeners, dns, clock } = options;
   const path = (name: string): string => join(folder, name);
   if (existsSync(path('server.json')))
     throw new OncewayError('conflict', `${folder} holds a security server already`);
@@ -48,6 +51,10 @@ export async function initServer(
     rmSync(path(name), { recursive: true, force: true });
   const token = SoftwareToken.create(path('token.json'), pin, { clock });
   for (const name of LOG_KEYS) token.generateKey({ usage: 'log', name });
+  if (listeners.clientTls !== undefined) {
+    const names = dns.length > 0 ? dns : ['localhost', '127.0.0.1', '::1'];
+    await makeInternalKey(token, names, clock(), randomBytes);
+  }
   await createMessageLog(path('log'), { origin: logOrigin(domainOf(anchor), id), keys: token, clock });
   const state = createState(path('state.db'));
   const apiKeys = new ApiKeys(state, clock, randomBytes);

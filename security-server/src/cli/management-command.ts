@@ -21,6 +21,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   file: 'certificate.pem',
   name: 'statistics-portal',
   role: 'auditor',
+  type: 'mutual',
 };
 
 /** Adds `parent usage`; `role` is whose key is taken from the folder; `shorten` is what people are shown of the answer. */

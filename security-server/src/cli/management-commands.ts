@@ -1,6 +1,7 @@
 // Commands that ask a running server. Each is one call of the management interface, and prints what it answers.
 import { OncewayError } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
+import { addClients } from './client-commands.js';
 import { managementClient, pathOf, withServer } from './management-client.js';
 import {
   add,
@@ -49,29 +50,6 @@ function addState(program: Command): void {
   );
 }
 
-function addClients(client: Command): void {
-  add(client, 'list', 'auditor', 'Clients, registered and asked for', (ask) => ask('GET', '/clients'));
-  add(
-    client,
-    'add <client>',
-    'registration-officer',
-    'Ask the registry to register a client here',
-    (ask, { tokenFile }, name) =>
-      ask('POST', '/clients', {
-        client: name,
-        ...(tokenFile === undefined ? {} : { enrolmentToken: readText(tokenFile).trim() }),
-      }),
-    [['--token-file <file>', 'enrolment token, where its member has no signing certificate here']],
-  );
-  add(
-    client,
-    'remove <client>',
-    'registration-officer',
-    'Ask the registry to remove it from here',
-    (ask, _flags, name = '') => ask('DELETE', pathOf('clients', name)),
-  );
-}
-
 function addServices(service: Command): void {
   add(service, 'list', 'auditor', 'All services', (ask) => ask('GET', '/services'));
   add(service, 'show <service>', 'auditor', 'One service', (ask, _flags, id = '') =>
@@ -82,15 +60,19 @@ function addServices(service: Command): void {
     'add <service>',
     'service-administrator',
     'Add a service, or change it',
-    (ask, { baseUrl, timeoutMs, description, nameEn, nameVi }, id = '') =>
+    (ask, { baseUrl, certificate, timeoutMs, description, nameEn, nameVi }, id = '') =>
       ask('PUT', pathOf('services', id), {
         baseUrl,
+        ...(certificate === undefined
+          ? {}
+          : { certificate: certificate === 'none' ? null : readText(certificate) }),
         ...(timeoutMs === undefined ? {} : { timeoutMs: Number(timeoutMs) }),
         ...(nameEn === undefined ? {} : { names: { en: nameEn, vi: nameVi ?? nameEn } }),
         ...(description === undefined ? {} : { description: readJson(description) }),
       }),
     [
       ['!--base-url <url>', 'where the service answers; path and query of a request are appended'],
+      ['--certificate <file>', 'PEM, the only one accepted of an https service; none ends that'],
       ['--timeout-ms <ms>', 'how long it may take; 60000'],
       ['--description <file>', 'OpenAPI 3 as JSON; its operations become the endpoints'],
       ['--name-en <name>', 'for the catalogue'],
@@ -165,7 +147,7 @@ function addRights(right: Command): void {
 }
 
 const PURPOSE: readonly Option[] = [
-  ['!--usage <usage>', 'authentication or signing'],
+  ['!--usage <usage>', 'authentication, signing, or internal (TLS towards information systems)'],
   ['--member <member>', 'of a signing key'],
   ['--alg <alg>', 'ES256 (made by default), RS256 or PS256'],
 ];
@@ -200,6 +182,17 @@ function addKeys(key: Command): void {
       });
     },
     [...PURPOSE, ['--passphrase-file <file>', 'file that holds the passphrase']],
+  );
+  add(
+    key,
+    'internal',
+    'security-officer',
+    'Make a key for TLS towards information systems, with a certificate that it signs itself',
+    (ask, { dns = '' }) => ask('POST', '/keys/internal', { names: dns.split(',') }),
+    [['!--dns <names>', 'names and addresses by which they reach this server, comma-separated']],
+  );
+  add(key, 'export', 'auditor', 'The certificate that information systems shall trust, PEM', (ask) =>
+    ask('GET', '/internal-certificate'),
   );
   add(
     key,

@@ -49,6 +49,8 @@ interface InitFlags {
   readonly pinFile?: string;
   readonly registry?: string;
   readonly client: string;
+  readonly clientTls?: string;
+  readonly dns: readonly string[];
   readonly peer: string;
   readonly management: string;
 }
@@ -64,11 +66,14 @@ function addInit(program: Command): void {
     )
     .option('--registry <url>', 'distribution interface, where it is another than the anchor names')
     .option('--client <host:port>', 'for information systems', '127.0.0.1:8080')
+    .option('--client-tls <host:port>', 'the same over HTTPS, with a certificate that it signs itself')
+    .option('--dns <name>', 'name or address in that certificate; repeatable', collect, [])
     .option('--peer <host:port>', 'for other security servers', '0.0.0.0:5500')
     .option('--management <host:port>', 'for administrators', '127.0.0.1:4000')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ ONCEWAY_PIN=… onceway-server init --folder ss1 --id VN/GOV/MOH/ss1 --anchor anchor.json',
+      '\nExamples:\n  $ ONCEWAY_PIN=… onceway-server init --folder ss1 --id VN/GOV/MOH/ss1 --anchor anchor.json' +
+        '\n  $ … --client-tls 0.0.0.0:8443 --dns ss1.moh.example',
     )
     .action(async (flags: InitFlags, command: Command) => {
       const { initServer } = await import('./init.js');
@@ -78,8 +83,10 @@ function addInit(program: Command): void {
         anchorFile: flags.anchor,
         pin: readPin(flags.pinFile, process.env),
         ...(flags.registry === undefined ? {} : { registry: flags.registry }),
+        dns: flags.dns,
         listeners: {
           client: parseListener(flags.client),
+          ...(flags.clientTls === undefined ? {} : { clientTls: parseListener(flags.clientTls) }),
           peer: parseListener(flags.peer),
           management: parseListener(flags.management),
         },

@@ -8,10 +8,10 @@ import {
   parseRefusalEnvelope,
   parseRequestEnvelope,
   parseRequestHead,
-  readClientId,
-  valuesOf,
   type HeadLine,
 } from '@onceway/sdk/protocol';
+import type { Channel } from '../clients/client-connections.js';
+import { authenticateConnection, namedClient } from './authenticate.js';
 import type { Exchange } from './exchange.js';
 import { trustNow } from './exchange.js';
 import { bind } from './bind.js';
@@ -22,19 +22,20 @@ import { recordReply } from './record.js';
 import { stage, type Answer, type Forwarded, type RequestOnRecord } from './stages.js';
 
 /** @throws {ExchangeFailure} as the exchange itself: the refusal, `outcome_unknown`, or `not_recorded`, after which a
- *  new message may be sent; `not_found` where the request is not this client's */
+ *  new message may be sent; `not_found` where the request is not this client's; `client_not_authenticated` */
 export async function askOwnOutcome(
   id: string,
-  lines: readonly HeadLine[],
+  { lines, channel }: { readonly lines: readonly HeadLine[]; readonly channel: Channel },
   exchange: Exchange,
 ): Promise<Answer> {
   const mid = parseDigest(id) as string as MessageId;
-  const named = valuesOf(lines, 'X-Road-Client').at(-1);
-  if (named === undefined) throw new OncewayError('client_missing', 'no X-Road-Client');
+  const client = namedClient(lines);
+  // Before the log is looked into: who does not prove to be this client learns nothing of what it sent.
+  authenticateConnection(client, channel, exchange);
   const state = await exchange.log.exchange(mid, 'out');
   if (state === undefined) throw new OncewayError('not_found', 'no such request was sent from here');
   const asked = parseRequestEnvelope(state.request.message);
-  if (asked.claims.iss !== readClientId(named)) throw new OncewayError('not_found', 'another client sent it');
+  if (asked.claims.iss !== client) throw new OncewayError('not_found', 'another client sent it');
   if (state.answer?.entry.type === 'refusal')
     throw ExchangeFailure.ofRefusal(parseRefusalEnvelope(state.answer.entry.refusal), mid);
   if (state.answer?.content !== undefined) {

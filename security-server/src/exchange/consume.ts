@@ -45,7 +45,7 @@ async function consumeOnce(identified: Identified, exchange: Exchange): Promise<
   let recorded: RecordedRequest | undefined;
   try {
     const trust = trustNow(exchange); // refuses while the configuration is expired or the evidence is behind
-    const authenticated = authenticate(identified, trust, exchange.server); // which client is speaking
+    const authenticated = authenticate(identified, trust, exchange); // which client is speaking
     const routed = route(authenticated, trust); // which service, and who hosts it
     connected = await connect(routed, trust, exchange); // open before sealing: the envelope names the receiver
     const sealed = await sealRequest(connected, trust, exchange); // head, commitments, signature

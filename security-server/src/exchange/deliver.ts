@@ -21,7 +21,11 @@ export async function deliver(accepted: Accepted, exchange: Exchange): Promise<D
     method,
     lines,
     WITH_BODY.has(method) ? request.body : null,
-    { timeoutMs: service.timeoutMs, bytesMax: exchange.limits.bodyBytesMax },
+    {
+      timeoutMs: service.timeoutMs,
+      bytesMax: exchange.limits.bodyBytesMax,
+      pin: service.certificate,
+    },
   );
   return stage<Delivered>({ accepted, result });
 }

@@ -3,6 +3,7 @@ import type { Digest, SecurityServerId } from '@onceway/schemas';
 import type { ConfigurationClient } from '@onceway/sdk/configuration';
 import { OncewayError, type About, type HeadLine, type MemberId } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
+import type { ClientConnections } from '../clients/client-connections.js';
 import type { Token } from '../keys/signer.js';
 import type { Material, MessageLog } from '../message-log/message-log.js';
 import type { ServiceDirectory } from '../services/service.js';
@@ -29,6 +30,7 @@ export interface Exchange {
   readonly notes: RefusalNotes;
   readonly rights: HeldRights;
   readonly directory: ServiceDirectory;
+  readonly connections: Pick<ClientConnections, 'of'>;
   readonly peers: PeerTransport;
   readonly services: ServiceTransport;
   readonly credentials: Credentials;

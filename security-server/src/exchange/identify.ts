@@ -21,6 +21,6 @@ export function identify(received: ReceivedRequest, exchange: Exchange): Identif
     const instance = exchange.server.slice(0, exchange.server.indexOf('/'));
     lines.push(['x-road-id', `${instance}-${uuidV7(exchange.clock(), exchange.randomBytes(10))}`]);
   }
-  const { method, target, body } = received;
-  return stage<Identified>({ method, target, lines, body });
+  const { channel, method, target, body } = received;
+  return stage<Identified>({ channel, method, target, lines, body });
 }

@@ -13,6 +13,7 @@ import type {
   SecurityServerRecord,
 } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
+import type { Channel } from '../clients/client-connections.js';
 import type { SigningKey } from '../keys/signer.js';
 import type { Service } from '../services/service.js';
 import type { PeerConnection, PeerReply } from '../transport/peer-transport.js';
@@ -29,8 +30,7 @@ export function stage<S>(value: Unmarked<S>): S {
 
 // --- the consumer's line ---
 
-/** What an information system sent, bounded, nothing of it believed. */
-export interface ReceivedRequest {
+interface RequestContent {
   readonly method: string;
   readonly target: string;
   /** Without the thirteen that never travel. */
@@ -38,10 +38,16 @@ export interface ReceivedRequest {
   readonly body: Buffer | null;
 }
 
+/** What an information system sent, bounded, nothing of it believed. */
+export interface ReceivedRequest extends RequestContent {
+  /** What its connection proves; from authenticate on nobody asks. */
+  readonly channel: Channel;
+}
+
 /** ... with the lines in which it will be signed: the same in every attempt. */
 export type Identified = Stage<'Identified', ReceivedRequest>;
 
-export type Authenticated = Stage<'Authenticated', Identified & { readonly client: ClientId }>;
+export type Authenticated = Stage<'Authenticated', RequestContent & { readonly client: ClientId }>;
 
 export type Routed = Stage<
   'Routed',

@@ -1,14 +1,18 @@
 // What stops the exchange, and when: said before it does. For people, load balancers and Prometheus.
 import { codeOf, type Digest, type ErrorCode, type SecurityServerId } from '@onceway/sdk/protocol';
 import type { ConfigurationClient } from '@onceway/sdk/configuration';
+import type { ClientConnections } from '../clients/client-connections.js';
 import type { KeyInfo } from '../keys/key-info.js';
 import type { MessageLog } from '../message-log/message-log.js';
+import type { ServiceStore } from '../services/service-store.js';
 
 export interface HealthParts {
   readonly server: SecurityServerId;
   readonly configuration: Pick<ConfigurationClient, 'current' | 'latest'>;
   readonly log: Pick<MessageLog, 'counts' | 'stampingBacklogMs' | 'witnessBacklogMs'>;
   readonly keys: () => readonly KeyInfo[];
+  readonly connections: Pick<ClientConnections, 'list'>;
+  readonly services: { readonly directory: Pick<ServiceStore['directory'], 'services'> };
   /** When the newest OCSP answer of an own certificate was made, ms; undefined where there is none yet. */
   readonly statusAtMs: (certificate: Digest) => number | undefined;
   /** What the listeners counted since the start. */
@@ -21,6 +25,8 @@ export interface Finding {
   readonly about: string;
   /** When it stops the exchange, or stopped it; ms since 1970. */
   readonly stopsAt: number;
+  /** Whom it stops, where that is not everybody: `failing` is not said of it. */
+  readonly only?: string;
 }
 
 export interface Health {
@@ -39,9 +45,11 @@ export function healthOf(parts: HealthParts): Health {
     ...configurationFindings(parts, now),
     ...backlogFindings(parts, now),
     ...certificateFindings(parts, now),
+    ...clientFindings(parts, now),
+    ...serviceFindings(parts, now),
   ];
   const findings = found.sort((a, b) => a.stopsAt - b.stopsAt);
-  const failing = findings.some(({ stopsAt }) => stopsAt <= now);
+  const failing = findings.some(({ stopsAt, only }) => stopsAt <= now && only === undefined);
   return { status: failing ? 'failing' : findings.length > 0 ? 'warning' : 'ok', findings };
 }
 
@@ -93,13 +101,17 @@ function certificateFindings({ configuration, keys, statusAtMs }: HealthParts, n
   const active = keys().flatMap(({ usage, member, certificates }) =>
     certificates
       .filter((each) => each.active)
-      .map((each) => ({ ...each, of: `${usage} ${member ?? ''}`.trim() })),
+      .map((each) => ({
+        ...each,
+        of: `${usage} ${member ?? ''}`.trim(),
+        whom: usage === 'internal' ? { only: 'information systems over HTTPS' } : {},
+      })),
   );
-  return active.flatMap(({ of, digest, until }) => {
+  return active.flatMap(({ of, digest, until, whom }) => {
     const about = `${of} certificate ${digest}`;
     const findings: Finding[] = [];
     if (until * 1000 - now < RENEWAL_MS)
-      findings.push({ code: 'certificate_invalid', about, stopsAt: until * 1000 });
+      findings.push({ code: 'certificate_invalid', about, stopsAt: until * 1000, ...whom });
     const statusAt = statusAtMs(digest);
     if (policy !== undefined && statusAt !== undefined && now - statusAt > policy.ocspFreshnessMs)
       findings.push({
@@ -108,6 +120,24 @@ function certificateFindings({ configuration, keys, statusAtMs }: HealthParts, n
         stopsAt: statusAt + policy.ocspFreshnessMs + policy.ocspGraceMs,
       });
     return findings;
+  });
+}
+
+/** Information systems that are let in by nothing but a certificate that ends. */
+function clientFindings({ connections }: HealthParts, now: number): Finding[] {
+  return [...connections.list()].flatMap(([client, { type, certificates }]): Finding[] => {
+    const last = [...certificates.values()].sort((a, b) => a.until - b.until).at(-1);
+    if (type !== 'mutual' || last === undefined || last.until * 1000 - now >= RENEWAL_MS) return [];
+    const about = `certificate ${last.digest} of ${client}`;
+    return [{ code: 'client_not_authenticated', about, stopsAt: last.until * 1000, only: client }];
+  });
+}
+
+function serviceFindings({ services }: HealthParts, now: number): Finding[] {
+  return services.directory.services().flatMap(({ id, certificate }): Finding[] => {
+    if (certificate === undefined || certificate.until * 1000 - now >= RENEWAL_MS) return [];
+    const about = `certificate ${certificate.digest} of ${id}`;
+    return [{ code: 'service_unreachable', about, stopsAt: certificate.until * 1000, only: id }];
   });
 }
 

@@ -26,12 +26,12 @@ import { checkHosted, checkSubject } from '../services/known-parties.js';
 import type { ServiceChange, ServiceStore } from '../services/service-store.js';
 import type { ApiKeys, AuditTrail, Role } from './management-access.js';
 import { healthOf, metricsOf, type HealthParts } from './management-health.js';
+import { connectionHandlers, type ConnectionParts } from './management-connections.js';
 import type { Call, Handlers } from './management-interface.js';
 import { checkpointView, exportContent, messageView, witnessedView } from './management-messages.js';
 
-export interface ManagementParts extends Omit<HealthParts, 'keys' | 'log'> {
+export interface ManagementParts extends Omit<HealthParts, 'keys' | 'log' | 'connections'>, ConnectionParts {
   readonly configuration: Pick<ConfigurationClient, 'current' | 'latest' | 'past' | 'record'>;
-  readonly token: SoftwareToken;
   readonly services: ServiceStore;
   readonly requests: ManagementRequests;
   readonly registry: RegistryCall;
@@ -94,7 +94,7 @@ function stateHandlers(parts: ManagementParts): Handlers {
 }
 
 function clientHandlers(parts: ManagementParts): Handlers {
-  const { configuration, server, token, requests, registry } = parts;
+  const { configuration, server, token, requests, registry, connections } = parts;
   const registered = (): readonly ClientId[] => configuration.latest()?.server(server)?.clients ?? [];
   /** What the configuration lists is decided, whatever became of the answer. */
   const settled = (): RequestStatus[] => {
@@ -109,15 +109,18 @@ function clientHandlers(parts: ManagementParts): Handlers {
         each.certificate === certificateDigest && each.member === member && isListedAt(each, parts.clock()),
     );
   };
+  const asked = (): RequestStatus[] => settled().filter(({ type }) => type === 'register-client');
+  const known = (): Set<ClientId> =>
+    new Set([...registered(), ...asked().map(({ subject }) => subject as ClientId)]);
   return {
+    ...connectionHandlers(parts, (client) => known().has(client)),
     listClients: () => {
-      const list = settled();
-      const asked = list.filter(({ type }) => type === 'register-client');
-      const clients = new Set([...registered(), ...asked.map(({ subject }) => subject as ClientId)]);
-      return [...clients].sort().map((client) => {
-        if (registered().includes(client)) return { client, state: 'registered' };
-        const { state, reason } = asked.find(({ subject }) => subject === client) ?? { state: 'lost' };
-        return { client, state, ...(reason === undefined ? {} : { reason }) };
+      const list = asked();
+      return [...known()].sort().map((client) => {
+        const connection = connections.of(client).type;
+        if (registered().includes(client)) return { client, state: 'registered', connection };
+        const { state, reason } = list.find(({ subject }) => subject === client) ?? { state: 'lost' };
+        return { client, state, connection, ...(reason === undefined ? {} : { reason }) };
       });
     },
     addClient: async ({ body, response, about }) => {
@@ -198,7 +201,7 @@ function rightHandlers({ services, configuration }: ManagementParts): Handlers {
 }
 
 interface KeyOrder {
-  readonly usage: 'authentication' | 'signing';
+  readonly usage: 'authentication' | 'internal' | 'signing';
   readonly member?: string;
   readonly alg?: SignatureAlgorithm;
 }
@@ -206,7 +209,7 @@ interface KeyOrder {
 /** @throws {OncewayError} `request_invalid`, `identifier_invalid` */
 function purposeOf({ usage, member, alg }: KeyOrder): Exclude<KeyPurpose, { usage: 'log' }> {
   const chosen = alg === undefined ? {} : { alg };
-  if (usage === 'authentication') return { usage, ...chosen };
+  if (usage !== 'signing') return { usage, ...chosen };
   if (member === undefined) throw new OncewayError('request_invalid', 'a signing key is of a member');
   return { usage, member: parseMemberId(member), ...chosen };
 }
@@ -267,7 +270,7 @@ function keyHandlers({ token, requests, server }: ManagementParts): Handlers {
 function findCertificate(
   token: SoftwareToken,
   digest: Digest,
-): { usage: KeyOrder['usage']; member: MemberId | undefined; certificate: X509Certificate } {
+): { usage: 'authentication' | 'signing'; member: MemberId | undefined; certificate: X509Certificate } {
   for (const { usage, member, certificates } of token.keys()) {
     const found = certificates.find((each) => each.digest === digest);
     if (found !== undefined && (usage === 'authentication' || usage === 'signing'))

@@ -1,5 +1,6 @@
 // The management interface of a running server: hands its parts to the operations. Opens no listener.
 import type { Express } from 'express';
+import type { ClientConnections } from '../clients/client-connections.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { SealingJob } from '../jobs/seal-checkpoint.js';
 import type { SoftwareToken } from '../keys/software-token.js';
@@ -16,6 +17,7 @@ export interface ManagementServerParts {
   readonly token: SoftwareToken;
   readonly state: StateDatabase;
   readonly services: ServiceStore;
+  readonly connections: ClientConnections;
   readonly requests: ManagementRequests;
   readonly registry: RegistryCall;
   readonly sealing: SealingJob;

@@ -12,7 +12,7 @@ export interface RequestedNames {
 
 const ATTRIBUTE_TYPE = /^(?:CN|O|OU|C|L|ST|[0-2](?:\.\d+)+)$/;
 
-const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*$/;
+export const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*$/;
 
 const WEB_ALGORITHM = {
   ES256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },

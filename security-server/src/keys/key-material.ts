@@ -50,6 +50,16 @@ export function checkKey(key: KeyObject, wanted?: SignatureAlgorithm): Signature
   return alg;
 }
 
+/** Of a public key that others prove to hold: EC and EdDSA of any curve that TLS takes, RSA not too short.
+ *  @throws {OncewayError} `key_invalid` */
+export function checkStrength(key: KeyObject): void {
+  const bits = key.asymmetricKeyDetails?.modulusLength;
+  if (bits !== undefined && bits < RSA_BITS_MIN)
+    throw new OncewayError('key_invalid', `an RSA key has at least ${RSA_BITS_MIN} bits`, {
+      rule: `an RSA key has at least ${RSA_BITS_MIN} bits`,
+    });
+}
+
 /** @throws {OncewayError} `key_invalid` when the octets are no certificate */
 export function parseCertificate(octets: Uint8Array | string): X509Certificate {
   if (octets.length > 2 * CERTIFICATE_BYTES_MAX)

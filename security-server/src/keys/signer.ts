@@ -15,7 +15,7 @@ export interface SigningKey {
   sign(input: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
 
-/** The server's own TLS identity. The key is handed out because node:tls signs with it. */
+/** A TLS identity of the server: towards peers, or towards information systems. The key is handed out because node:tls signs with it. */
 export interface AuthenticationKey {
   readonly key: KeyObject;
   readonly certificate: X509Certificate;
@@ -29,6 +29,9 @@ export interface Token {
   /** The newest active authentication certificate and its key.
    *  @throws {OncewayError} `signing_key_unavailable` */
   authentication(): AuthenticationKey;
+  /** The newest active certificate for TLS towards information systems, and its key.
+   *  @throws {OncewayError} `signing_key_unavailable` */
+  internal(): AuthenticationKey;
   /** Ed25519 private key of the log so named ("server", "lane-0"), made at init.
    *  @throws {OncewayError} `signing_key_unavailable` */
   logKey(name: string): KeyObject;

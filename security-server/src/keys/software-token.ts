@@ -10,7 +10,7 @@ import {
   X509Certificate,
   type KeyObject,
 } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Digest, MemberId } from '@onceway/schemas';
 import { digestOf, OncewayError, signOctets, type SignatureAlgorithm } from '@onceway/sdk/protocol';
 import { certificateRequest, type RequestedNames } from './certificate-request.js';
@@ -18,22 +18,26 @@ import { replaceFile } from './durable-file.js';
 import { infoOf, type KeyInfo } from './key-info.js';
 import { checkKey, describeCertificate } from './key-material.js';
 import type { AuthenticationKey, SigningKey, Token } from './signer.js';
-import { PinSeal, type KeyUsage, type StoredKey } from './token-file.js';
+import { PinSeal, readTokenFile, type KeyUsage, type StoredKey } from './token-file.js';
 
 const PIN_LENGTH_MIN = 8;
 /** RFC 3394 §2.2.3.1. */
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
 const WRAPPED_KEY_BYTES = 40;
 
+const TAKES_CERTIFICATE: ReadonlySet<KeyUsage> = new Set(['authentication', 'internal', 'signing']);
+
 /** Where a new key belongs: signing keys to a member, log keys to a name. */
 export type KeyPurpose =
-  | { readonly usage: 'authentication'; readonly alg?: SignatureAlgorithm }
+  | { readonly usage: 'authentication' | 'internal'; readonly alg?: SignatureAlgorithm }
   | { readonly usage: 'signing'; readonly member: MemberId; readonly alg?: SignatureAlgorithm }
   | { readonly usage: 'log'; readonly name: string };
 
 export interface TokenOptions {
   readonly clock?: () => number;
   readonly randomBytes?: (size: number) => Buffer;
+  /** Told after each durable change. */
+  readonly changed?: () => void;
 }
 
 interface OpenKey {
@@ -48,12 +52,13 @@ export class SoftwareToken implements Token {
   readonly #keys = new Map<string, OpenKey>();
   readonly #clock: () => number;
   readonly #random: (size: number) => Buffer;
+  readonly #changed: () => void;
   /** Digest of the file as this process last read or wrote it. */
   #known: Digest | undefined;
   /** Filled on first use, emptied by every change: what the hot path reads. */
   readonly #signing = new Map<MemberId, SigningKey>();
   readonly #pseudonyms = new Map<string, Buffer>();
-  #authentication: AuthenticationKey | undefined;
+  readonly #tls = new Map<'authentication' | 'internal', AuthenticationKey>();
   #content: Buffer | undefined;
 
   private constructor(file: string, seal: PinSeal, options: TokenOptions) {
@@ -61,6 +66,7 @@ export class SoftwareToken implements Token {
     this.#seal = seal;
     this.#clock = options.clock ?? Date.now;
     this.#random = options.randomBytes ?? systemRandomBytes;
+    this.#changed = options.changed ?? (() => undefined);
   }
 
   /** Makes the file, with the one content key in it.
@@ -81,7 +87,7 @@ export class SoftwareToken implements Token {
 
   /** @throws {OncewayError} `not_found`, `pin_incorrect`, `key_invalid` (damaged or altered) */
   static open(file: string, pin: string, options: TokenOptions = {}): SoftwareToken {
-    const octets = readToken(file);
+    const octets = readTokenFile(file);
     const { seal, keys } = PinSeal.decode(octets, pin);
     const token = new SoftwareToken(file, seal, options);
     token.#known = digestOf(octets);
@@ -109,11 +115,11 @@ export class SoftwareToken implements Token {
   }
 
   authentication(): AuthenticationKey {
-    if (this.#authentication === undefined) {
-      const { key, certificate } = this.#newestActive('authentication');
-      this.#authentication = { key, certificate, certificateDigest: digestOf(certificate.raw) };
-    }
-    return this.#authentication;
+    return this.#tlsKey('authentication');
+  }
+
+  internal(): AuthenticationKey {
+    return this.#tlsKey('internal');
   }
 
   logKey(name: string): KeyObject {
@@ -192,7 +198,7 @@ export class SoftwareToken implements Token {
    *  @throws {OncewayError} `not_found`, `key_invalid` (a key that takes no certificate) */
   async certificateRequest(keyId: string, names: RequestedNames): Promise<string> {
     const { stored, secret } = this.#keys.get(keyId) ?? notFound(`key ${keyId}`);
-    if (stored.usage !== 'authentication' && stored.usage !== 'signing')
+    if (!TAKES_CERTIFICATE.has(stored.usage))
       throw new OncewayError('key_invalid', `a ${stored.usage} key takes no certificate`);
     return certificateRequest(secret as KeyObject, stored.alg as SignatureAlgorithm, names);
   }
@@ -232,6 +238,15 @@ export class SoftwareToken implements Token {
     return [...this.#keys.values()].map(({ stored }) => infoOf(stored));
   }
 
+  #tlsKey(usage: 'authentication' | 'internal'): AuthenticationKey {
+    let found = this.#tls.get(usage);
+    if (found === undefined) {
+      const { key, certificate } = this.#newestActive(usage);
+      this.#tls.set(usage, (found = { key, certificate, certificateDigest: digestOf(certificate.raw) }));
+    }
+    return found;
+  }
+
   #contentKey(): Buffer {
     this.#content ??= this.#secretOf('content') ?? notFound('the content key');
     return this.#content;
@@ -260,7 +275,7 @@ export class SoftwareToken implements Token {
       );
   }
 
-  #newestActive(usage: 'authentication' | 'signing', member?: MemberId) {
+  #newestActive(usage: 'authentication' | 'internal' | 'signing', member?: MemberId) {
     const from = (certificate: X509Certificate): number => Date.parse(certificate.validFrom);
     const newest = this.#candidates(usage, member)
       .sort((a, b) => from(a.certificate) - from(b.certificate))
@@ -309,7 +324,7 @@ export class SoftwareToken implements Token {
       ? others.map((each) => (each.id === stored.id ? stored : each))
       : [...others, stored];
     // Another process may have added a key meanwhile (a command beside a running server): never write over it.
-    const present = existsSync(this.#file) ? digestOf(readToken(this.#file)) : undefined;
+    const present = existsSync(this.#file) ? digestOf(readTokenFile(this.#file)) : undefined;
     if (present !== this.#known)
       throw new OncewayError('conflict', `${this.#file} was changed by another process; open it again`);
     const octets = this.#seal.encode(keys);
@@ -317,7 +332,8 @@ export class SoftwareToken implements Token {
     this.#known = digestOf(octets);
     this.#keys.set(stored.id, { ...open, stored });
     this.#signing.clear();
-    this.#authentication = undefined;
+    this.#tls.clear();
+    this.#changed();
     return infoOf(stored);
   }
 }
@@ -326,14 +342,6 @@ const keyOf = (der: Buffer): KeyObject => createPrivateKey({ key: der, type: 'pk
 
 const spkiOf = (key: KeyObject): string =>
   createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64');
-
-function readToken(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new OncewayError('not_found', `${file} can not be read; init makes it`, { cause });
-  }
-}
 
 function notFound(what: string): never {
   throw new OncewayError('not_found', `${what} is not in the token`);

@@ -8,6 +8,7 @@ import {
   scryptSync,
   timingSafeEqual,
 } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { OncewayError, parseStrictObject } from '@onceway/sdk/protocol';
 
 /** scrypt for a PIN (RFC 7914): 16 MiB and about 0.15 s once at start; OWASP's password storage table, r = 8. */
@@ -22,7 +23,8 @@ export interface StoredCertificate {
   readonly active: boolean;
 }
 
-export type KeyUsage = 'authentication' | 'signing' | 'log' | 'pseudonym' | 'content';
+/** `internal`: TLS towards the information systems of the members hosted here. */
+export type KeyUsage = 'authentication' | 'internal' | 'signing' | 'log' | 'pseudonym' | 'content';
 
 export interface StoredKey {
   readonly id: string;
@@ -41,6 +43,15 @@ export interface StoredKey {
 }
 
 type Random = (size: number) => Buffer;
+
+/** @throws {OncewayError} `not_found` */
+export function readTokenFile(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new OncewayError('not_found', `${file} can not be read; init makes it`, { cause });
+  }
+}
 
 /** The keys derived from one PIN and salt. They live as long as the token is open. */
 export class PinSeal {

@@ -3,6 +3,8 @@
 import { randomBytes as systemRandomBytes } from 'node:crypto';
 import type { Digest, Names, RightClaims, ServiceId } from '@onceway/schemas';
 import { memberOf, OncewayError, serviceParts, uuidV7 } from '@onceway/sdk/protocol';
+import { parseCertificates } from '../keys/import-pem.js';
+import { describeCertificate } from '../keys/key-material.js';
 import type { Token } from '../keys/signer.js';
 import { signStatement } from '../keys/statement.js';
 import { SERVICE_TIMEOUT_MS_DEFAULT, SERVICE_TIMEOUT_MS_MAX } from '../limits.js';
@@ -17,7 +19,7 @@ import {
 } from './access-right.js';
 import { readDescription } from './description.js';
 import { MemoryServiceDirectory } from './service-directory.js';
-import type { AccessRight, Endpoint, Service } from './service.js';
+import type { AccessRight, Endpoint, PinnedCertificate, Service } from './service.js';
 
 /** X-Road's own services of every provider: answered by the server, never by a service of that name. */
 const RESERVED_CODES: ReadonlySet<string> = new Set([
@@ -34,6 +36,8 @@ const RESERVED_CODES: ReadonlySet<string> = new Set([
 /** What an administrator or a provider's program says of a service. What is left out stays as it was. */
 export interface ServiceChange {
   readonly baseUrl: string;
+  /** PEM of the certificate that the service shows; null: any of a public authority for its host. */
+  readonly certificate?: string | null;
   readonly timeoutMs?: number;
   readonly names?: Names;
   /** Of a service without description. */
@@ -104,11 +108,13 @@ export class ServiceStore {
       if (described && change.endpoints !== undefined)
         throw unfit('the endpoints of a described service are those of its description');
       const names = change.names ?? before?.names;
+      const pinned = change.certificate === undefined ? before?.certificate : pinOf(change.certificate);
       const service: Service = {
         id: checkCode(id),
         type: described ? 'OPENAPI' : 'REST',
         ...(names === undefined ? {} : { names }),
-        baseUrl: checkBaseUrl(change.baseUrl),
+        baseUrl: checkBaseUrl(change.baseUrl, pinned !== undefined),
+        ...(pinned === undefined ? {} : { certificate: pinned }),
         timeoutMs: checkTimeout(change.timeoutMs ?? before?.timeoutMs ?? SERVICE_TIMEOUT_MS_DEFAULT),
         endpoints: description?.endpoints ?? change.endpoints ?? before?.endpoints ?? [],
         ...(before?.disabled === undefined ? {} : { disabled: before.disabled }),
@@ -317,12 +323,23 @@ function unfit(rule: string): OncewayError {
 }
 
 /** Path and query of a request are appended: so it has none of what would swallow them. */
-function checkBaseUrl(text: string): string {
+function checkBaseUrl(text: string, isPinned: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const clean = url !== undefined && url.username === '' && url.password === '' && !/[?#]/.test(text);
   if (!clean || !/^https?:$/.test(url.protocol) || text.length > 2048)
     throw unfit('a base URL is http(s), without user, query and fragment');
+  if (isPinned && url.protocol !== 'https:')
+    throw unfit('a certificate is of an https base URL; take it away (null) where the service speaks http');
   return text;
+}
+
+/** @throws {OncewayError} `key_invalid` */
+function pinOf(pem: string | null): PinnedCertificate | undefined {
+  if (pem === null) return undefined;
+  const [shown] = parseCertificates(pem);
+  if (shown === undefined) throw new OncewayError('key_invalid', 'no certificate');
+  const { digest, from, until, pem: kept } = describeCertificate(shown.raw);
+  return { digest, from, until, pem: kept };
 }
 
 function checkTimeout(timeoutMs: number): number {

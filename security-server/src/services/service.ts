@@ -11,6 +11,15 @@ export interface Endpoint {
   readonly described?: string;
 }
 
+/** What a service's own TLS certificate must be, to the octet. */
+export interface PinnedCertificate {
+  readonly digest: Digest;
+  /** Seconds since 1970. */
+  readonly from: number;
+  readonly until: number;
+  readonly pem: string;
+}
+
 export interface Service {
   readonly id: ServiceId;
   /** OPENAPI where a description was uploaded: its endpoints are then the description's. */
@@ -19,6 +28,8 @@ export interface Service {
   readonly names?: Names;
   /** Absolute http(s) URL to which path and query of a request are appended, untouched. */
   readonly baseUrl: string;
+  /** Of an https base URL: only this is accepted. Left out: what a public authority issued for its host. */
+  readonly certificate?: PinnedCertificate;
   readonly timeoutMs: number;
   readonly endpoints: readonly Endpoint[];
   /** Switched off; the notice is for those who may call it. */

@@ -25,6 +25,11 @@ const MIGRATIONS: readonly string[] = [
     n INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, act TEXT NOT NULL, subject TEXT NOT NULL,
     outcome TEXT NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE client_connection (client TEXT PRIMARY KEY, type TEXT NOT NULL) STRICT;
+  CREATE TABLE client_certificate (
+    client TEXT NOT NULL, digest TEXT NOT NULL, der BLOB NOT NULL, PRIMARY KEY (client, digest)) STRICT;
+  `,
 ];
 
 /** Makes the file. @throws {OncewayError} `conflict` when it is there */

@@ -1,8 +1,13 @@
 // Calls the services of the members hosted here. Follows no redirect, sends nothing twice, and knows for each failure
 // whether the service can have been reached.
-import { HEAD_BYTES_MAX, linesOf, OncewayError, type HeadLine } from '@onceway/sdk/protocol';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Digest } from '@onceway/schemas';
+import { digestOf, HEAD_BYTES_MAX, linesOf, OncewayError, type HeadLine } from '@onceway/sdk/protocol';
 import { Agent, buildConnector } from 'undici';
 import { SERVICE_CONNECT_TIMEOUT_MS } from '../limits.js';
+import type { PinnedCertificate } from '../services/service.js';
+import type { TlsIdentity } from './peer-transport.js';
 import { AnswerTimeoutError, readAnswer } from './read-answer.js';
 
 export interface ServiceAnswer {
@@ -36,23 +41,28 @@ function failure(cause: unknown): OncewayError {
   return new OncewayError('service_failed', `the service broke off: ${String(code)}`, { cause });
 }
 
-const open = buildConnector({ timeout: SERVICE_CONNECT_TIMEOUT_MS });
+/** The certificate that a service must show. */
+export type Pin = Pick<PinnedCertificate, 'digest' | 'from' | 'until'>;
+
+export interface ServiceTransportOptions {
+  /** Shown to a service that asks who calls it; undefined where there is none. */
+  readonly identity: () => TlsIdentity | undefined;
+  readonly clock: () => number;
+}
 
 export class ServiceTransport {
-  readonly #agent = new Agent({
-    connect: (options, done) =>
-      open(options, (cause, socket) =>
-        cause === null ? done(null, socket) : done(new NotReachedError(cause.message, { cause }), null),
-      ),
-    connections: 256,
-    pipelining: 1,
-    keepAliveTimeout: 30_000,
-    maxHeaderSize: HEAD_BYTES_MAX,
-    maxRedirections: 0,
-  } as Agent.Options);
+  readonly #options: ServiceTransportOptions;
+  readonly #agent: Agent;
+  /** Connections to a service with a pin serve no other: they are proven by it. */
+  readonly #pinned = new Map<Digest, Agent>();
+
+  constructor(options: ServiceTransportOptions) {
+    this.#options = options;
+    this.#agent = this.#agentFor(undefined);
+  }
 
   /** One call; the body is delivered as it is.
-   *  @param bytesMax of the answer's body
+   *  @param limits `pin`: over https, compared in place of chain and names
    *  @throws {OncewayError} `service_unreachable` (not called), `service_timeout`, `service_failed`,
    *  `service_answer_invalid` */
   async call(
@@ -60,8 +70,9 @@ export class ServiceTransport {
     method: string,
     lines: readonly HeadLine[],
     body: Buffer | null,
-    limits: { readonly timeoutMs: number; readonly bytesMax: number },
+    limits: { readonly timeoutMs: number; readonly bytesMax: number; readonly pin?: Pin | undefined },
   ): Promise<ServiceAnswer> {
+    const agent = limits.pin === undefined ? this.#agent : this.#agentOf(limits.pin);
     // The whole call, not only the silence between two octets. undici hears it only once a connection is open, and then
     // sends nothing. The timer is ended with the call: until it fires it would hold the call's answer in memory.
     const ended = new AbortController();
@@ -74,7 +85,7 @@ export class ServiceTransport {
       late(error);
     }, limits.timeoutMs);
     try {
-      const asked = this.#agent.request({
+      const asked = agent.request({
         ...rawTarget(url),
         method: method,
         headers: lines.flat(),
@@ -102,9 +113,52 @@ export class ServiceTransport {
     }
   }
 
-  close(): Promise<void> {
-    return this.#agent.destroy();
+  async close(): Promise<void> {
+    await Promise.all([this.#agent, ...this.#pinned.values()].map((agent) => agent.destroy()));
   }
+
+  /** @throws {OncewayError} `service_unreachable` outside the certificate's time, on open connections too */
+  #agentOf({ digest, from, until }: Pin): Agent {
+    const nowS = this.#options.clock() / 1000;
+    if (nowS < from || nowS >= until)
+      throw new OncewayError('service_unreachable', `certificate ${digest} is not valid at this time`);
+    let agent = this.#pinned.get(digest);
+    if (agent === undefined) this.#pinned.set(digest, (agent = this.#agentFor(digest)));
+    return agent;
+  }
+
+  #agentFor(pin: Digest | undefined): Agent {
+    return new Agent({
+      connect: (options, done) => {
+        const { key, cert } = this.#options.identity() ?? {};
+        const open = buildConnector({
+          timeout: SERVICE_CONNECT_TIMEOUT_MS,
+          // A resumed session would not show its certificate again.
+          maxCachedSessions: 0,
+          ...(key === undefined ? {} : { key, cert }),
+          // Said, so that no variable of the environment says otherwise.
+          rejectUnauthorized: pin === undefined,
+        });
+        open(options, (cause, socket) => {
+          if (cause !== null) return done(new NotReachedError(cause.message, { cause }), null);
+          if (pin === undefined || shows(socket, pin)) return done(null, socket);
+          // Nothing of a request was written yet.
+          socket.destroy();
+          done(new NotReachedError('the service shows another certificate'), null);
+        });
+      },
+      connections: 256,
+      pipelining: 1,
+      keepAliveTimeout: 30_000,
+      maxHeaderSize: HEAD_BYTES_MAX,
+      maxRedirections: 0,
+    } as Agent.Options);
+  }
+}
+
+function shows(socket: Socket | TLSSocket, pin: Digest): boolean {
+  const shown = 'getPeerX509Certificate' in socket ? socket.getPeerX509Certificate() : undefined;
+  return shown !== undefined && digestOf(shown.raw) === pin;
 }
 
 /** The service's lines that travel: not the thirteen, not those the server sets, nothing of the exchange's own. */

@@ -75,6 +75,37 @@ describe('init', () => {
     expect(existsSync(dir.file('ss1/log'))).toBe(true);
   });
 
+  test('makes a certificate for information systems, which openssl takes, where it shall listen for TLS', async () => {
+    const tls = ['--client-tls', '127.0.0.1:0', '--dns', 'ss1.test.example', '--dns', '10.1.2.3'];
+    expect((await run([...init, ...tls])).code).toBe(0);
+    expect(JSON.parse(readFileSync(dir.file('ss1/server.json'), 'utf8'))).toMatchObject({
+      listeners: { clientTls: { host: '127.0.0.1', port: 0 } },
+    });
+    const { certificate } = SoftwareToken.open(dir.file('ss1/token.json'), PIN).internal();
+    writeFileSync(dir.file('own.pem'), certificate.toString());
+    for (const [as, name] of [
+      ['-verify_hostname', 'ss1.test.example'],
+      ['-verify_ip', '10.1.2.3'],
+    ] as const)
+      expect(
+        dir.openssl(
+          ...['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', 'own.pem'],
+          ...[as, name, 'own.pem'],
+        ),
+      ).toBe('own.pem: OK\n');
+    expect(() =>
+      dir.openssl('verify', '-CAfile', 'own.pem', '-verify_hostname', 'other.example', 'own.pem'),
+    ).toThrow();
+    expect(certificate.ca).toBe(false);
+  });
+
+  test('and none where it shall not', async () => {
+    await run(init);
+    const token = SoftwareToken.open(dir.file('ss1/token.json'), PIN);
+    expect(token.keys().filter(({ usage }) => usage === 'internal')).toEqual([]);
+    expect(() => token.internal()).toThrow('no active internal certificate');
+  });
+
   test('and anchor digest say the digest that sha256sum says of the registry’s file, whatever its blanks', async () => {
     const anchor = JSON.parse(readFileSync(dir.file('anchor.json'), 'utf8')) as object;
     const text = `${JSON.stringify(anchor, null, 2)}\n`;
@@ -115,6 +146,12 @@ describe('init', () => {
     [{ ONCEWAY_PIN: PIN }, ['--id', 'EE/GOV/MOH/ss1'], 'the anchor is of VN'],
     [{ ONCEWAY_PIN: PIN }, ['--anchor', 'none.json'], 'none.json can not be read'],
     [{ ONCEWAY_PIN: PIN }, ['--anchor', 'bad.json'], 'bad.json is no anchor'],
+    [
+      { ONCEWAY_PIN: PIN },
+      ['--client-tls', '127.0.0.1:0', '--dns', 'no name'],
+      'a name is no host name or address',
+    ],
+    [{ ONCEWAY_PIN: PIN }, ['--client-tls', '8443'], '"8443" is not host:port'],
     [{ ONCEWAY_PIN: PIN }, ['--client', 'everywhere'], '"everywhere" is not host:port'],
   ])('says what is wrong (%#)', async (env, args, text) => {
     const { code, err } = await run([...init, ...args], env);
@@ -216,6 +253,44 @@ describe('commands for a running server', () => {
       { client: 'VN/GOV/MOJ/a', enrolmentToken: 'secret' },
     ],
     ['client list', 'auditor', 'GET /clients', undefined],
+    [
+      'client connection VN/GOV/MOJ/a mutual',
+      'security-officer',
+      'PUT /clients/VN/GOV/MOJ/a/connection',
+      { connection: 'mutual' },
+    ],
+    ['client certificates VN/GOV/MOJ/a', 'auditor', 'GET /clients/VN/GOV/MOJ/a/certificates', undefined],
+    [
+      'client add-certificate VN/GOV/MOJ/a in.pem',
+      'security-officer',
+      'POST /clients/VN/GOV/MOJ/a/certificates',
+      { certificate: expect.stringContaining('BEGIN CERTIFICATE') },
+    ],
+    [
+      `client remove-certificate VN/GOV/MOJ/a ${mid}`,
+      'security-officer',
+      `DELETE /clients/VN/GOV/MOJ/a/certificates/${mid}`,
+      undefined,
+    ],
+    [
+      'key internal --dns ss1.example,10.0.0.1',
+      'security-officer',
+      'POST /keys/internal',
+      { names: ['ss1.example', '10.0.0.1'] },
+    ],
+    ['key export', 'auditor', 'GET /internal-certificate', undefined],
+    [
+      `service add ${service} --base-url https://a --certificate in.pem`,
+      'service-administrator',
+      `PUT /services/${service}`,
+      { baseUrl: 'https://a', certificate: expect.stringContaining('BEGIN CERTIFICATE') },
+    ],
+    [
+      `service add ${service} --base-url https://a --certificate none`,
+      'service-administrator',
+      `PUT /services/${service}`,
+      { baseUrl: 'https://a', certificate: null },
+    ],
     ['client remove VN/GOV/MOJ/a', 'registration-officer', 'DELETE /clients/VN/GOV/MOJ/a', undefined],
     ['request show 7', 'auditor', 'GET /requests/7', undefined],
     [

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import type { TrustView } from '@onceway/sdk/verify';
 import { type OncewayError, parseMemberId, parseSecurityServerId } from '@onceway/sdk/protocol';
+import { ClientConnections } from '../../src/clients/client-connections.js';
 import { ApiKeys, AuditTrail, ROLES, type Role } from '../../src/http/management-access.js';
 import { createManagementInterface } from '../../src/http/management-interface.js';
 import { managementHandlers, type ManagementParts } from '../../src/http/management-operations.js';
@@ -37,6 +38,7 @@ export interface Administration {
   readonly registry: PilotRegistry;
   readonly log: MessageLog;
   readonly audit: AuditTrail;
+  readonly connections: ClientConnections;
   readonly http: Server;
   readonly broken: unknown[];
   readonly keyOf: (role: Role) => string;
@@ -93,9 +95,10 @@ export async function administration(): Promise<Administration> {
   const apiKeys = new ApiKeys(database, clock, randomBytes);
   const keys = new Map(ROLES.map((role) => [role, apiKeys.create(`test-${role}`, [role]).key]));
   const audit = new AuditTrail(database, clock);
+  const connections = new ClientConnections({ database, servesTls: true, clock });
   const broken: unknown[] = [];
   const parts: ManagementParts = {
-    ...{ server, token, registry: registry.call, log, apiKeys, audit, clock },
+    ...{ server, token, registry: registry.call, log, apiKeys, audit, connections, clock },
     services: new ServiceStore({ database, token, clock, enterRight }),
     requests: new ManagementRequests({ database, token, registry: registry.call, server, clock }),
     configuration: {
@@ -123,7 +126,7 @@ export async function administration(): Promise<Administration> {
     broke: (error) => broken.push(error),
   });
   return {
-    ...{ now, dir, database, token, registry, log, audit, broken },
+    ...{ now, dir, database, token, registry, log, audit, connections, broken },
     http: createServer(application),
     keyOf: (role) => `Bearer ${keys.get(role)}`,
     close: async () => {

@@ -1,10 +1,13 @@
 // The management interface: who may do what, what is refused and how, and what the trail of acts holds.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import supertest from 'supertest';
-import { OncewayError } from '@onceway/sdk/protocol';
+import { digestOf, OncewayError } from '@onceway/sdk/protocol';
 import { selfSigned } from '../keys/openssl.js';
+import { ClientConnections } from '../../src/clients/client-connections.js';
 import type { Role } from '../../src/http/management-access.js';
+import { CLIENT_CERTIFICATES_MAX } from '../../src/limits.js';
 import { administration, server, type Administration } from './administration.js';
 
 const persons = 'VN/GOV/10006/population/persons';
@@ -312,8 +315,11 @@ describe('clients', () => {
       reason: 'not a member of this ministry',
     });
     expect((await call.get('/clients')).body).toEqual([
-      { client: 'VN/GOV/10006/population', state: 'registered' },
-      { client: 'VN/GOV/10007/civil-status', state: 'declined', reason: 'not a member of this ministry' },
+      { client: 'VN/GOV/10006/population', state: 'registered', connection: 'mutual' },
+      {
+        ...{ client: 'VN/GOV/10007/civil-status', state: 'declined', connection: 'mutual' },
+        reason: 'not a member of this ministry',
+      },
     ]);
     expect((await call.get('/requests')).body).toHaveLength(1);
     expect((await call.get('/requests/1')).body).toMatchObject({ code: 'not_found' });
@@ -338,6 +344,154 @@ describe('clients', () => {
     expect((await call.post('/clients', { client: 'VN/GOV/10006/a' })).body).toMatchObject({
       code: 'registry_unreachable',
     });
+  });
+});
+
+describe('how information systems connect', () => {
+  const client = 'VN/GOV/10006/population';
+  const path = (more: string, of = client): string => `/clients/${at(of)}/${more}`;
+  const pem = (name: string): string => readFileSync(all.dir.file(`${name}.pem`), 'utf8');
+
+  test('is set, shown, and entered in the trail', async () => {
+    const call = as('security-officer');
+    for (const connection of ['http', 'https', 'mutual'])
+      expect((await call.put(path('connection'), { connection })).body).toEqual({ client, connection });
+    await call.put(path('connection'), { connection: 'https' });
+    expect((await call.get('/clients')).body).toEqual([{ client, state: 'registered', connection: 'https' }]);
+    expect(all.audit.list(0, 10).at(-1)).toMatchObject({
+      ...{ who: 'test-security-officer', act: 'setConnection', outcome: 'done' },
+      subject: `${client}: https`,
+    });
+    // Another process on the same database reads the same.
+    const again = new ClientConnections({ database: all.database, servesTls: true, clock: Date.now });
+    expect(again.of(client as never).type).toBe('https');
+  });
+
+  test('is not set to what there is not, for whom there is not, by whom may not', async () => {
+    const call = as('security-officer');
+    for (const body of [{}, { connection: 'ssl' }, { connection: null }, { connection: 'http', more: 1 }])
+      expect((await call.put(path('connection'), body)).body).toMatchObject({ code: 'request_invalid' });
+    for (const of of ['VN/GOV/10006/populatoin', 'VN/GOV/10007/civil-status'])
+      expect((await call.put(path('connection', of), { connection: 'http' })).body).toMatchObject({
+        code: 'client_unknown',
+        rule: expect.stringContaining(of),
+      });
+    expect((await call.put(path('connection', 'no client'), { connection: 'http' })).body).toMatchObject({
+      code: 'identifier_invalid',
+    });
+    // Keys of these are given to developers and to people who register clients: they must not open doors.
+    for (const role of ['service-administrator', 'registration-officer', 'auditor'] as const) {
+      expect((await as(role).put(path('connection'), { connection: 'http' })).status).toBe(403);
+      expect((await as(role).post(path('certificates'), { certificate: 'x' })).status).toBe(403);
+    }
+    expect(all.connections.of(client as never).type).toBe('mutual');
+  });
+
+  test('their certificates are added once, listed and removed', async () => {
+    for (const [name, key] of [
+      ['a', 'ec'],
+      ['b', 'p384'],
+    ] as const)
+      selfSigned(all.dir, name, key);
+    const call = as('security-officer');
+    const added = await call.post(path('certificates'), { certificate: pem('a') });
+    expect(added.status).toBe(201);
+    expect(added.body).toMatchObject({ subject: expect.stringContaining('CN=a'), pem: pem('a') });
+    await call.post(path('certificates'), { certificate: pem('a') });
+    await call.post(path('certificates'), { certificate: pem('b') + pem('a') });
+    const list = async () =>
+      ((await as('auditor').get(path('certificates'))).body as { pem: string }[]).map(({ pem }) => pem);
+    expect(await list()).toEqual([pem('a'), pem('b')]);
+    const { digest } = added.body as { digest: string };
+    expect((await call.delete(path(`certificates/${digest}`))).status).toBe(204);
+    expect(await list()).toEqual([pem('b')]);
+    expect((await call.delete(path(`certificates/${digest}`))).body).toMatchObject({ code: 'not_found' });
+    expect(all.audit.list(0, 10).map(({ act, outcome }) => `${act} ${outcome}`)).toEqual([
+      ...Array<string>(3).fill('addClientCertificate done'),
+      ...['removeClientCertificate done', 'removeClientCertificate not_found'],
+    ]);
+  });
+
+  test('what is no certificate, too weak, or over is refused', async () => {
+    const call = as('security-officer');
+    selfSigned(all.dir, 'a', 'ec');
+    selfSigned(all.dir, 'weak', 'rsa1024');
+    const key = readFileSync(all.dir.file('a.key'), 'utf8');
+    const broken = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+    for (const certificate of ['none', key, broken, pem('weak')])
+      expect((await call.post(path('certificates'), { certificate })).body).toMatchObject({
+        code: 'key_invalid',
+      });
+    all.now.nowMs += 31 * 86_400_000;
+    expect((await call.post(path('certificates'), { certificate: pem('a') })).body).toMatchObject({
+      code: 'key_invalid',
+      rule: 'the certificate has ended',
+    });
+    expect(all.connections.of(client as never).certificates.size).toBe(0);
+  });
+
+  test('more certificates than a client may have are refused, the same again is not', () => {
+    const insert = all.database.prepare('INSERT INTO client_certificate VALUES (?, ?, ?)');
+    selfSigned(all.dir, 'a', 'ec');
+    selfSigned(all.dir, 'b', 'ec');
+    const { raw } = new X509Certificate(pem('a'));
+    for (let n = 0; n < CLIENT_CERTIFICATES_MAX; n++) insert.run(client, `digest ${n}`, raw);
+    const full = new ClientConnections({ database: all.database, servesTls: true, clock: Date.now });
+    const { certificates } = full.of(client as never);
+    // One octet string stands for all of them here.
+    expect(certificates.size).toBe(1);
+    Object.defineProperty(certificates, 'size', { value: CLIENT_CERTIFICATES_MAX });
+    expect(() => full.addCertificate(client as never, pem('b'))).toThrow('at most');
+    expect(() => full.addCertificate(client as never, pem('a'))).not.toThrow();
+  });
+
+  test('the server has a certificate of its own for them: made, shown, renewed, and never registered', async () => {
+    const call = as('security-officer');
+    expect((await as('auditor').get('/internal-certificate')).body).toMatchObject({
+      code: 'signing_key_unavailable',
+    });
+    for (const names of [[], ['no name'], ['a', ''], ['https://a.test']])
+      expect((await call.post('/keys/internal', { names })).body).toMatchObject({ code: 'request_invalid' });
+    expect((await as('service-administrator').post('/keys/internal', { names: ['a.test'] })).status).toBe(
+      403,
+    );
+    const made = await call.post('/keys/internal', { names: ['a.test', '10.0.0.1'] });
+    expect([made.status, made.body]).toMatchObject([
+      201,
+      { usage: 'internal', certificates: [{ active: true, subject: 'CN=a.test', issuer: 'CN=a.test' }] },
+    ]);
+    const shown = (await as('auditor').get('/internal-certificate')).text;
+    const certificate = new X509Certificate(shown);
+    expect(certificate.subjectAltName).toBe('DNS:a.test, IP Address:10.0.0.1');
+    expect(certificate.verify(certificate.publicKey)).toBe(true);
+    // The next one waits until information systems have it.
+    const next = await call.post('/keys/internal', { names: ['a.test'] });
+    expect(next.body).toMatchObject({ certificates: [{ active: false }] });
+    expect((await as('auditor').get('/internal-certificate')).text).toBe(shown);
+    const { certificates } = next.body as { certificates: { digest: string; pem: string }[] };
+    const [{ digest, pem }] = certificates as [{ digest: string; pem: string }];
+    await call.put(`/certificates/${digest}`, { active: true });
+    await call.put(`/certificates/${digestOf(certificate.raw)}`, { active: false });
+    expect((await as('auditor').get('/internal-certificate')).text).toBe(pem);
+    expect((await call.post(`/certificates/${digest}/registration`)).body).toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  test('or one of the member’s own authority, by request or import', async () => {
+    const call = as('security-officer');
+    const { id } = (await call.post('/keys', { usage: 'internal' })).body as { id: string };
+    const { csr } = (await call.post(`/keys/${id}/request`, { subject: { CN: 'a' }, dns: ['a.test'] }))
+      .body as { csr: string };
+    await call.post('/certificates', { certificate: all.registry.certify(csr) });
+    expect(all.token.internal().certificate.subjectAltName ?? '').not.toContain('b.test');
+    selfSigned(all.dir, 'a', 'rsa');
+    const content = pem('a') + readFileSync(all.dir.file('a.key'), 'utf8');
+    const imported = await call.post('/keys/import', { usage: 'internal', format: 'pem', content });
+    expect(imported.body).toMatchObject({ usage: 'internal', certificates: [{ active: false }] });
+    // One key, one use.
+    const again = { usage: 'signing', member: 'VN/GOV/10006', format: 'pem', content };
+    expect((await call.post('/keys/import', again)).body).toMatchObject({ code: 'key_invalid' });
   });
 });
 
@@ -433,6 +587,37 @@ describe('health', () => {
     ]);
     all.now.statusAtMs = all.now.nowMs - 46_800_000;
     expect((await health()).http).toBe(503);
+  });
+
+  test('warns of certificates between here and information systems and services, and does not fail for them', async () => {
+    // Over long before those of the server itself.
+    const options = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout a.key -subj /CN=a -days 10';
+    const certificate = all.dir.openssl('req', '-x509', ...options.split(' '));
+    const client = 'VN/GOV/10006/population';
+    await as('security-officer').post(`/clients/${at(client)}/certificates`, { certificate });
+    await as('service-administrator').put(`/services/${at(persons)}`, {
+      baseUrl: 'https://a.test',
+      certificate,
+    });
+    const aboutThese = async () => {
+      const { http, findings } = await health();
+      return [http, findings.filter((each) => 'only' in each)];
+    };
+    expect(await aboutThese()).toEqual([200, []]);
+    const end = Date.parse(new X509Certificate(certificate).validTo);
+    for (const nowMs of [end - 6 * 86_400_000, end + 1]) {
+      all.now.nowMs = nowMs;
+      all.now.view = { ...all.now.view!, expiresS: Math.floor(nowMs / 1000) + 86_400 };
+      expect(await aboutThese()).toMatchObject([
+        200,
+        [
+          { code: 'client_not_authenticated', only: client, stopsAt: end },
+          { code: 'service_unreachable', only: persons, stopsAt: end },
+        ],
+      ]);
+    }
+    await as('security-officer').put(`/clients/${at(client)}/connection`, { connection: 'https' });
+    expect(await aboutThese()).toMatchObject([200, [{ only: persons }]]);
   });
 
   test('is also told to Prometheus', async () => {

@@ -1,12 +1,13 @@
 // Services and rights: what is decided, what is signed, and what a crash leaves.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { compactVerify } from 'jose';
-import { createPublicKey, generateKeyPairSync, type X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import {
+  digestOf,
   memberOf,
   OncewayError,
   parseClientId,
@@ -18,6 +19,7 @@ import {
   type Digest,
   type MemberId,
 } from '@onceway/sdk/protocol';
+import { folder as testFolder, selfSigned, type Folder } from '../keys/openssl.js';
 import type { SigningKey } from '../../src/keys/signer.js';
 import { ServiceStore } from '../../src/services/service-store.js';
 import { createState, openState, type StateDatabase } from '../../src/state/state-database.js';
@@ -96,6 +98,48 @@ async function offer(): Promise<void> {
   await store.putService(persons, { baseUrl: 'http://127.0.0.1:8080/api', description: openapi });
 }
 const everything = { service: persons, subject: { client: consumer }, reason: 'Decree 1' };
+
+describe('the certificate of a service', () => {
+  const base = { baseUrl: 'https://service.test' };
+  let dir: Folder;
+  let pem: string;
+  beforeEach(() => {
+    dir = testFolder();
+    selfSigned(dir, 'service', 'ec');
+    pem = readFileSync(dir.file('service.pem'), 'utf8');
+  });
+  afterEach(() => dir.remove());
+
+  test('is pinned, stays when nothing is said of it, also over a restart, and goes when that is said', async () => {
+    const digest = digestOf(new X509Certificate(pem).raw);
+    await store.putService(persons, { ...base, certificate: pem });
+    await store.putService(persons, { ...base, timeoutMs: 5 });
+    expect(store.directory.find(persons)?.certificate).toMatchObject({ digest, pem });
+    expect(load().directory.find(persons)?.certificate?.digest).toBe(digest);
+    await store.setDisabled(persons, 'down');
+    expect(store.directory.find(persons)?.certificate?.digest).toBe(digest);
+    await store.putService(persons, { ...base, certificate: null });
+    expect(store.directory.find(persons)).not.toHaveProperty('certificate');
+    expect(load().directory.find(persons)).not.toHaveProperty('certificate');
+  });
+
+  test('is of an https base URL, and a certificate', async () => {
+    const http = { baseUrl: 'http://service.test' };
+    await expect(store.putService(persons, { ...http, certificate: pem })).rejects.toEqual(
+      code('request_invalid'),
+    );
+    for (const wrong of ['', 'none', readFileSync(dir.file('service.key'), 'utf8')])
+      await expect(store.putService(persons, { ...base, certificate: wrong })).rejects.toEqual(
+        code('key_invalid'),
+      );
+    expect(store.directory.find(persons)).toBeUndefined();
+    // A slip in the scheme does not take the pin away silently.
+    await store.putService(persons, { ...base, certificate: pem });
+    await expect(store.putService(persons, http)).rejects.toEqual(code('request_invalid'));
+    expect(store.directory.find(persons)).toMatchObject(base);
+    expect((await store.putService(persons, { ...http, certificate: null })).baseUrl).toBe(http.baseUrl);
+  });
+});
 
 describe('a decision', () => {
   beforeEach(offer);
