@@ -1,4 +1,4 @@
-// @onceway/sdk/provider: offer a service. Needs express and helmet beside it.
+// @onceway/sdk/provider: offer a service. Needs express beside it.
 export { caller } from './caller.js';
 export type { Caller } from './caller.js';
 export type { OpenApiDescription, OperationObject, ParameterObject } from './description.js';

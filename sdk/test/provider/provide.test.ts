@@ -104,6 +104,42 @@ async function ask(
   return { status: answer.statusCode, headers: answer.headers, json };
 }
 
+describe('what is signed and kept beside each answer', () => {
+  const NAMES_SENT = ['connection', 'content-length', 'content-type', 'date', 'x-content-type-options'];
+
+  test.each([
+    ['an answer', '/births/7', 200],
+    ['a refusal of a handler', '/births/404', 404],
+    ['a bug', '/births/500', 500],
+    ['what does not fit the description', '/births?limit=many', 400],
+  ])('%s: no header that speaks to browsers of pages', async (_what, path, status) => {
+    const answer = await ask(`${await start({ endpoints })}${path}`);
+    expect([answer.status, Object.keys(answer.headers).sort()]).toEqual([status, NAMES_SENT]);
+    expect(answer.headers['x-content-type-options']).toBe('nosniff');
+  });
+
+  test('an application of your own sends those that it sets', async () => {
+    const app = express();
+    app.get('/births', (_request, response) => {
+      response.set('Cache-Control', 'no-store').json({});
+    });
+    const answer = await ask(`${await start({ app })}/births`);
+    expect(Object.keys(answer.headers)).toEqual(
+      expect.arrayContaining(['cache-control', 'x-content-type-options']),
+    );
+    expect(answer.headers).not.toHaveProperty('content-security-policy');
+  });
+
+  test('nor has a stranger’s refusal, who comes by another way than the exchange', async () => {
+    const answer = await request(`${await start({ endpoints })}/births`, {
+      headers: { connection: 'close' },
+    });
+    await answer.body.dump();
+    expect([answer.statusCode, answer.headers['x-content-type-options']]).toEqual([400, 'nosniff']);
+    expect(answer.headers).not.toHaveProperty('strict-transport-security');
+  });
+});
+
 describe('a service of handlers', () => {
   test('learns who is calling, about whom and for what', async () => {
     const url = await start({ endpoints });
