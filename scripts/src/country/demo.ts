@@ -201,8 +201,12 @@ async function main(): Promise<number> {
   }
 }
 
+// Ctrl-C comes twice, from the terminal and from npm: the second one must not end it before its processes.
+let isEnding = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => {
+  process.on(signal, () => {
+    if (isEnding) return;
+    isEnding = true;
     void Promise.all(programs.map((program) => program.end())).then(() => process.exit(130));
   });
 
