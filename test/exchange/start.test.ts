@@ -1,8 +1,11 @@
 // A server that can not start leaves nothing open behind it: no listener, no log, no job.
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { createServer as createHttp } from 'node:http';
 import { createServer, type Server } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { listen, stop } from '@onceway/security-server/http/listening';
 import { Federation, freePort, type TestServer } from './federation.js';
 
 let federation: Federation;
@@ -80,6 +83,17 @@ test('where state.db is of a later version, the log is closed again', async () =
   } finally {
     version(before);
   }
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((of) => of?.some(({ address }) => address === '::1'));
+
+// Containers are often without IPv6.
+(hasIpv6 ? test : test.skip)('an address of IPv6 is said in the form in which it can be called', async () => {
+  const http = createHttp((_request, response) => response.end('here'));
+  const address = await listen(http, { host: '::1', port: 0 });
+  expect(address).toMatch(/^\[::1\]:\d+$/);
+  expect(await (await fetch(`http://${address}`)).text()).toBe('here');
+  await stop(http);
 });
 
 test('and once the port is free, the same process starts it', async () => {

@@ -13,7 +13,8 @@ export function listen(server: Server, { host, port }: Listener): Promise<string
     );
     server.listen(port, host, () => {
       const address = server.address();
-      resolve(`${host}:${typeof address === 'object' && address !== null ? address.port : port}`);
+      const name = host.includes(':') ? `[${host}]` : host;
+      resolve(`${name}:${typeof address === 'object' && address !== null ? address.port : port}`);
     });
   });
 }

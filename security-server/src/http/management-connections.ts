@@ -19,9 +19,9 @@ export function connectionHandlers(
   { connections, token, clock }: ConnectionParts,
   isKnown: (client: ClientId) => boolean,
 ): Handlers {
-  const clientOf = ({ parameters }: Call): ClientId => {
+  const clientOf = ({ parameters }: Call, isHere = isKnown): ClientId => {
     const client = parseClientId(String(parameters['client']));
-    if (!isKnown(client))
+    if (!isHere(client))
       throw new OncewayError('client_unknown', `${client} is no client of this server`, {
         rule: `${client} is neither registered here nor asked for`,
       });
@@ -35,7 +35,11 @@ export function connectionHandlers(
       connections.setType(client, connection);
       return { client, connection };
     },
-    listClientCertificates: (call) => [...connections.of(clientOf(call)).certificates.values()],
+    // Also of a client that was removed from here: should it come back, they let it in again.
+    listClientCertificates: (call) => {
+      const client = clientOf(call, (asked) => isKnown(asked) || connections.list().has(asked));
+      return [...connections.of(client).certificates.values()];
+    },
     addClientCertificate: (call) => {
       const client = clientOf(call);
       const { certificate } = call.body as { certificate: string };
@@ -44,7 +48,7 @@ export function connectionHandlers(
       call.response.status(201);
       return added;
     },
-    // Also of a client that was removed from here: what is over must be able to go.
+    // Of such a one, too.
     removeClientCertificate: ({ parameters }) =>
       connections.removeCertificate(
         parseClientId(String(parameters['client'])),

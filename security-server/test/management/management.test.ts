@@ -412,6 +412,24 @@ describe('how information systems connect', () => {
     ]);
   });
 
+  test('those of a client that left this server are there to be seen and removed', async () => {
+    const call = as('security-officer');
+    selfSigned(all.dir, 'a', 'ec');
+    const { digest } = (await call.post(path('certificates'), { certificate: pem('a') })).body as {
+      digest: string;
+    };
+    all.now.view = { ...all.now.view!, clients: [] };
+    expect((await call.get(path('certificates'))).body).toMatchObject([{ digest }]);
+    expect((await call.post(path('certificates'), { certificate: pem('a') })).body).toMatchObject({
+      code: 'client_unknown',
+    });
+    expect((await call.delete(path(`certificates/${digest}`))).status).toBe(204);
+    expect((await call.get(path('certificates'))).body).toEqual([]);
+    expect((await call.get(path('certificates', 'VN/GOV/10006/never'))).body).toMatchObject({
+      code: 'client_unknown',
+    });
+  });
+
   test('what is no certificate, too weak, or over is refused', async () => {
     const call = as('security-officer');
     selfSigned(all.dir, 'a', 'ec');
