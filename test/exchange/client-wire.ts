@@ -17,7 +17,7 @@ export function sendOctets(
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => socket.write(octets, 'latin1'));
     let text = '';
-    socket.setTimeout(5_000, () => socket.destroy(new Error(`no end after: ${text}`)));
+    socket.setTimeout(20_000, () => socket.destroy(new Error(`no end after: ${text}`)));
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
       if (until(text)) socket.destroy();

@@ -1,8 +1,20 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { PeerConnection } from '@onceway/security-server/transport/peer-transport';
 import { TcpProxy } from './fault-proxy.js';
-import { askOutcome, call, held, heldByBoth, openRoad, until, type Road } from './fault-road.js';
+import {
+  askOutcome,
+  call,
+  held,
+  heldByBoth,
+  openRoad,
+  until,
+  type Called,
+  type CallOptions,
+  type Road,
+} from './fault-road.js';
 import { Federation, freePort } from './federation.js';
+
+const ASK_MS = 20_000;
 
 let road: Road;
 let proxy: TcpProxy;
@@ -11,7 +23,7 @@ beforeAll(async () => {
   const [publicPort, peerPort] = [await freePort(), await freePort()];
   proxy = await new TcpProxy(publicPort, peerPort).listen();
   road = await openRoad(await Federation.start(), {
-    consumer: { limits: { outcomeAskIntervalMs: 20, outcomeAskTotalMs: 400, answerTimeoutMs: 1_000 } },
+    consumer: { limits: { outcomeAskIntervalMs: 20, outcomeAskTotalMs: ASK_MS, answerTimeoutMs: 1_000 } },
     provider: { publicPort, peerPort },
   });
 });
@@ -26,6 +38,21 @@ beforeEach(async () => {
   expect(await call(road)).toMatchObject({ status: 200, body: 'hello' });
   road.service.calls.length = 0;
 });
+
+/** Calls while the provider can be reached no more once its service is called, until it was asked for long enough. */
+async function callInVain(options: CallOptions = {}, body = ''): Promise<Called> {
+  let acceptedBefore = Number.POSITIVE_INFINITY;
+  road.service.handler = (_request, response) => {
+    acceptedBefore = proxy.accepted;
+    proxy.isOpen = false;
+    proxy.cut();
+    response.end(body);
+  };
+  const calling = call(road, options);
+  await until('the provider is asked', () => proxy.accepted > acceptedBefore);
+  road.federation.clock.offsetMs += ASK_MS;
+  return calling;
+}
 
 test('a connection cut while the service works: the recorded answer is fetched, octet for octet', async () => {
   road.service.handler = (_request, response) => {
@@ -61,7 +88,9 @@ test('a message that was lost on its way is refused as not_recorded, and can nev
     consumer: { answer: 'refusal', code: 'not_recorded' },
     provider: undefined,
   });
-  expect(await road.provider.running.exchange.log.declareNotRecorded(called.id, Date.now())).toBe('void');
+  expect(
+    await road.provider.running.exchange.log.declareNotRecorded(called.id, road.federation.clock.now()),
+  ).toBe('void');
 });
 
 test('a provider that hangs is given up after the bound, and asked', async () => {
@@ -73,12 +102,7 @@ test('a provider that hangs is given up after the bound, and asked', async () =>
 });
 
 test('while it stays open the client is told outcome_unknown, and later gets the answer by its id', async () => {
-  road.service.handler = (_request, response) => {
-    proxy.isOpen = false;
-    proxy.cut();
-    response.end('in the end');
-  };
-  const called = await call(road, { body: 'ping' });
+  const called = await callInVain({ body: 'ping' }, 'in the end');
   expect(called).toMatchObject({ status: 504, code: 'outcome_unknown', hop: 'consumer-server' });
   expect(await held(road.consumer, called.id, 'out')).toEqual({ answer: 'none', outcome: 'unknown' });
   expect((await askOutcome(road, called.id)).code).toBe('provider_unreachable');
@@ -92,12 +116,7 @@ test('while it stays open the client is told outcome_unknown, and later gets the
 });
 
 test('an X-Road client is told so by the fault Server.ClientProxy.IOError', async () => {
-  road.service.handler = (_request, response) => {
-    proxy.isOpen = false;
-    proxy.cut();
-    response.end();
-  };
-  const called = await call(road, { headers: { accept: 'application/json' } });
+  const called = await callInVain({ headers: { accept: 'application/json' } });
   expect(called.status).toBe(500);
   expect(called.headers['x-road-error']).toBe('Server.ClientProxy.IOError');
   expect(JSON.parse(called.body)).toMatchObject({ type: 'Server.ClientProxy.IOError' });

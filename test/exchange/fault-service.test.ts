@@ -32,12 +32,16 @@ async function addService(code: string, baseUrl: string, timeoutMs: number): Pro
 }
 
 let rawService: string;
+/** The same one, given up soon. */
+let hastyService: string;
 
 beforeAll(async () => {
   road = await openRoad(await Federation.start());
   raw.listen(0, '127.0.0.1');
   await once(raw, 'listening');
-  rawService = await addService('raw', `http://127.0.0.1:${(raw.address() as AddressInfo).port}`, 300);
+  const baseUrl = `http://127.0.0.1:${(raw.address() as AddressInfo).port}`;
+  rawService = await addService('raw', baseUrl, 20_000);
+  hastyService = await addService('hasty', baseUrl, 500);
 });
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
@@ -139,7 +143,8 @@ test.each([
   'a service that %s is called once and refused as %s, under signature, in both logs',
   async (_, code, status, misbehave) => {
     behave = misbehave;
-    const called = await call(road, { service: rawService, body: 'ping' });
+    const service = code === 'service_timeout' ? hastyService : rawService;
+    const called = await call(road, { service, body: 'ping' });
     expect(called).toMatchObject({ status, code, hop: 'service' });
     expect(calls).toBe(1);
     expect(await heldByBoth(road, called.id)).toEqual({
@@ -150,20 +155,20 @@ test.each([
 );
 
 test('a service where nobody listens is service_unreachable', async () => {
-  const id = await addService('closed', `http://127.0.0.1:${await freePort()}`, 1000);
+  const id = await addService('closed', `http://127.0.0.1:${await freePort()}`, 20_000);
   const called = await call(road, { service: id });
   expect(called).toMatchObject({ status: 502, code: 'service_unreachable', hop: 'service' });
   expect(await heldByBoth(road, called.id)).toMatchObject({ provider: { code: 'service_unreachable' } });
 });
 
 test('a service whose name does not resolve is service_unreachable', async () => {
-  const id = await addService('nowhere', 'http://nowhere.invalid', 5000);
+  const id = await addService('nowhere', 'http://nowhere.invalid', 20_000);
   expect(await call(road, { service: id })).toMatchObject({ status: 502, code: 'service_unreachable' });
 });
 
 test('a service that speaks no TLS where TLS is wanted is not called', async () => {
   notHttp = (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
-  const id = await addService('plain', `https://127.0.0.1:${(raw.address() as AddressInfo).port}`, 1000);
+  const id = await addService('plain', `https://127.0.0.1:${(raw.address() as AddressInfo).port}`, 20_000);
   expect(await call(road, { service: id })).toMatchObject({ status: 502, code: 'service_unreachable' });
 });
 

@@ -91,7 +91,7 @@ test('a client that sends many requests ahead loses its connection, and the list
   socket.write(callOctets().repeat(100));
   await ended(socket);
   letGo();
-  await until('all places are free', async () => (await listClients(port)) === 200, 3_000);
+  await until('all places are free', async () => (await listClients(port)) === 200);
   expect(road.service.calls).toHaveLength(1);
 });
 
@@ -108,7 +108,7 @@ test('a request sent ahead of the answer before it waits; cut off, it is not ser
   const another = await connection(port);
   another.write(callOctets('/third'));
   await until('the service is called', () => road.service.calls.at(-1)?.url === '/third');
-  await until('the other place is free', async () => (await listClients(port)) === 200, 3_000);
+  await until('the other place is free', async () => (await listClients(port)) === 200);
   expect(road.service.calls.map(({ url }) => url)).toEqual(['/first', '/third']);
   another.destroy();
 });
@@ -123,7 +123,7 @@ test('what is still being served has its place, even where nobody waits for it a
   await isCut();
   expect(await listClients(port)).toBe(503);
   letGo();
-  await until('the place is free', async () => (await listClients(port)) === 200, 3_000);
+  await until('the place is free', async () => (await listClients(port)) === 200);
 });
 
 test('a stranger that sends many requests and cuts its connection takes no place', async () => {
@@ -151,7 +151,7 @@ test('a peer that does not read its answers has no more than its share, and not 
   await until('the peer has its share', async () => (await ask(port, identityOf(road.consumer))) === 503);
   bundle.mockRestore();
   expect(await ask(port, identityOf(spare))).toBe(200);
-  await until('the place is free', async () => (await ask(port, identityOf(road.consumer))) === 200, 5_000);
+  await until('the place is free', async () => (await ask(port, identityOf(road.consumer))) === 200);
   socket.destroy();
 });
 

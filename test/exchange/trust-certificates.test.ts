@@ -210,7 +210,7 @@ describe('a server that is suspended', () => {
     servers.suspend(road.provider.id, 'for the test');
     await publication.changed();
     await pushed();
-    await until('the idle connections are closed', () => proxy.connections === 0, 3_000);
+    await until('the idle connections are closed', () => proxy.connections === 0);
     expect(await call(road)).toMatchObject({ status: 404, code: 'provider_unknown' });
     servers.lift(road.provider.id);
     await publication.changed();
@@ -232,7 +232,7 @@ describe('a server that is suspended', () => {
       else members.suspend(member, 'for the test');
       await publication.changed();
       await pushed();
-      await until('the idle connections are closed', () => proxy.connections === 0, 3_000);
+      await until('the idle connections are closed', () => proxy.connections === 0);
       for (let message = 1; message <= 2; message++) {
         expect(await call(road)).toMatchObject({ status: 502, code: 'peer_refused' });
         expect(refused(road.provider)).toHaveLength(message);

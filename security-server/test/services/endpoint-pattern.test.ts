@@ -244,8 +244,8 @@ describe('properties', () => {
 
   test('a long path against many wildcards takes milliseconds', () => {
     const pattern = parsePattern(`/${'**/a/'.repeat(100)}b`);
-    const started = performance.now();
+    const before = process.cpuUsage();
     matches(pattern, readPath('/a'.repeat(8000)));
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
   });
 });

@@ -234,9 +234,9 @@ describe('a decision', () => {
 
   test('takes microseconds', async () => {
     await store.grant(everything, 'officer');
-    const started = performance.now();
+    const before = process.cpuUsage();
     for (let round = 0; round < 1000; round++) call();
-    expect((performance.now() - started) / 1000).toBeLessThan(0.2);
+    expect(process.cpuUsage(before).user / 1000 / 1000).toBeLessThan(0.2);
   });
 });
 
