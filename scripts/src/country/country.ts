@@ -41,72 +41,73 @@ export interface Country {
 /** @throws {ProgramFailure} naming the process and its log; everything that was started is ended */
 export async function bringUp(options: CountryOptions): Promise<Country> {
   const site = siteOf(options);
-  const { programs } = site;
-  const end = async (): Promise<void> => {
-    await Promise.all(programs.splice(0).map((program) => program.end()));
-  };
   mkdirSync(site.path('logs'), { recursive: true });
   try {
-    const audit = await initWitness(site);
-    const registry = await startRegistry(site, audit);
-    await startWitness(site, audit);
-    const anchor = site.path('registry', 'anchor.json');
-    options.progress('Seven members are admitted, four security servers enrol');
-    for (const { id, names } of MEMBERS) await addMember(registry.call, id, names);
-    const servers = await Promise.all(
-      SERVERS.map((server) => startServer(site, server, anchor, registry.call)),
-    );
-    options.progress('Subsystems are registered');
-    await Promise.all(servers.map((server) => registerClients(server, registry.call)));
-    await Promise.all(
-      servers.map((server) => server.call('system-administrator', 'POST', '/configuration/refresh')),
-    );
-    options.progress('Agencies start and publish their services');
-    const agencies = await Promise.all(AGENCIES.map((agency) => startAgency(site, agency, servers)));
-    options.progress('Each agency grants the rights that others need');
-    await grantRights(servers);
-    const entries = new Map(
-      await Promise.all(
-        servers.map(async (server) => [server.id, await entryOf(server, registry.call)] as const),
-      ),
-    );
-    const file: CountryFile = {
-      instance: INSTANCE,
-      registry: {
-        management: registry.management,
-        distribution: registry.distribution,
-        metrics: `${registry.management}/metrics`,
-        anchor,
-        keys: site.path('registry', 'keys'),
-      },
-      members: MEMBERS.map(({ id, names }) => {
-        const hosts = SERVERS.filter(({ hosts: on }) => on.includes(id));
-        return {
-          id,
-          name: names,
-          keys: site.path('servers', codeOf(hosts[0]?.id ?? ''), 'keys'),
-          servers: hosts.flatMap((host) => entries.get(host.id) ?? []),
-        };
-      }),
-      witnesses: witnessesOf(anchor),
-      examples: examplesOf(
-        (member) => entries.get(SERVERS.find(({ hosts }) => hosts.includes(member))?.id ?? '')?.client ?? '',
-      ),
-    };
-    return {
-      file,
-      programs,
-      databases: Object.fromEntries(AGENCIES.map(({ name }) => [name, site.path('agencies', `${name}.db`)])),
-      desks: Object.fromEntries(agencies),
-      folders: Object.fromEntries(servers.map((server) => [server.id, server.folder])),
-      pin: PIN,
-      failed: Promise.race(programs.map((program) => program.failed)),
-      end,
-    };
+    return await Promise.race([begin(site), site.failed]);
   } catch (error) {
-    await end();
+    await site.end();
     throw error;
   }
+}
+
+async function begin(site: Site): Promise<Country> {
+  const { programs, failed, options } = site;
+  const audit = await initWitness(site);
+  const registry = await startRegistry(site, audit);
+  await startWitness(site, audit);
+  const anchor = site.path('registry', 'anchor.json');
+  options.progress('Seven members are admitted, four security servers enrol');
+  for (const { id, names } of MEMBERS) await addMember(registry.call, id, names);
+  const servers = await Promise.all(
+    SERVERS.map((server) => startServer(site, server, anchor, registry.call)),
+  );
+  options.progress('Subsystems are registered');
+  await Promise.all(servers.map((server) => registerClients(server, registry.call)));
+  await Promise.all(
+    servers.map((server) => server.call('system-administrator', 'POST', '/configuration/refresh')),
+  );
+  options.progress('Agencies start and publish their services');
+  const agencies = await Promise.all(AGENCIES.map((agency) => startAgency(site, agency, servers)));
+  options.progress('Each agency grants the rights that others need');
+  await grantRights(servers);
+  const entries = new Map(
+    await Promise.all(
+      servers.map(async (server) => [server.id, await entryOf(server, registry.call)] as const),
+    ),
+  );
+  const file: CountryFile = {
+    instance: INSTANCE,
+    registry: {
+      management: registry.management,
+      distribution: registry.distribution,
+      metrics: `${registry.management}/metrics`,
+      anchor,
+      keys: site.path('registry', 'keys'),
+    },
+    members: MEMBERS.map(({ id, names }) => {
+      const hosts = SERVERS.filter(({ hosts: on }) => on.includes(id));
+      return {
+        id,
+        name: names,
+        keys: site.path('servers', codeOf(hosts[0]?.id ?? ''), 'keys'),
+        servers: hosts.flatMap((host) => entries.get(host.id) ?? []),
+      };
+    }),
+    witnesses: witnessesOf(anchor),
+    examples: examplesOf(
+      (member) => entries.get(SERVERS.find(({ hosts }) => hosts.includes(member))?.id ?? '')?.client ?? '',
+    ),
+  };
+  return {
+    file,
+    programs,
+    databases: Object.fromEntries(AGENCIES.map(({ name }) => [name, site.path('agencies', `${name}.db`)])),
+    desks: Object.fromEntries(agencies),
+    folders: Object.fromEntries(servers.map((server) => [server.id, server.folder])),
+    pin: PIN,
+    failed,
+    end: () => site.end(),
+  };
 }
 
 async function startAgency(

@@ -95,6 +95,8 @@ function firstLine(
       child.kill('SIGKILL');
       reject(new ProgramFailure(name, `was not ready within ${READY_MS_MAX / 1000} s`, logFile));
     }, READY_MS_MAX);
+    // One that ended before is told of by `failed`; waiting on would only hold up whoever gives up for it.
+    child.once('exit', () => clearTimeout(timer));
     let text = '';
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
       if (text.includes('\n')) return;

@@ -74,24 +74,19 @@ async function enrolmentToken(registry: Call, member: string, server: string): P
   return made.token;
 }
 
-async function approveWaiting(registry: Call): Promise<void> {
-  const waiting = await registry<{ id: string }[]>(
-    'registration-officer',
-    'GET',
-    '/management-requests?state=waiting',
-  );
-  for (const { id } of waiting)
-    await registry('registration-officer', 'POST', `/management-requests/${id}/approval`).catch(
-      async (error: unknown) => {
-        // Servers enrol side by side: another one's officer may have approved it in between.
-        const request = await registry<{ state: string }>(
-          'registration-officer',
-          'GET',
-          `/management-requests/${id}`,
-        );
-        if (request.state !== 'approved') throw error;
-      },
-    );
+let approving: Promise<void> = Promise.resolve();
+
+/** Servers enrol side by side, but there is one officer: an approval is answered when it is public, and only then may the
+ *  server that asked for it go on. Two officers could take each other's requests, and a server would go on too early. */
+function approveWaiting(registry: Call): Promise<void> {
+  const officer = 'registration-officer';
+  approving = approving
+    .catch(() => undefined)
+    .then(async () => {
+      const waiting = await registry<{ id: string }[]>(officer, 'GET', '/management-requests?state=waiting');
+      for (const { id } of waiting) await registry(officer, 'POST', `/management-requests/${id}/approval`);
+    });
+  return approving;
 }
 
 export async function registerClients({ server, call }: RunningSite, registry: Call): Promise<void> {

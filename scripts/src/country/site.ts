@@ -29,15 +29,33 @@ export interface CountryOptions {
 export interface Site {
   readonly options: CountryOptions;
   readonly programs: Program[];
+  /** Rejects as soon as one of them ends by itself. */
+  readonly failed: Promise<never>;
+  readonly fail: (error: unknown) => void;
+  /** Ends all of them; one that is still about to start ends as soon as it has. */
+  readonly end: () => Promise<void>;
+  isOver: boolean;
   readonly port: () => Promise<number>;
   readonly path: (...parts: string[]) => string;
 }
 
 export function siteOf(options: CountryOptions): Site {
   let next = options.portBase ?? 0;
+  let fail: Site['fail'] = () => undefined;
+  const failed = new Promise<never>((_resolve, reject) => (fail = reject));
+  // Whoever waits is told.
+  failed.catch(() => undefined);
+  const programs: Program[] = [];
   return {
     options,
-    programs: [],
+    programs,
+    failed,
+    fail,
+    isOver: false,
+    async end() {
+      this.isOver = true;
+      await Promise.all(programs.splice(0).map((program) => program.end()));
+    },
     port: () => freePort(next === 0 ? 0 : next++),
     path: (...parts) => join(options.folder, ...parts),
   };
@@ -52,7 +70,12 @@ export async function start(site: Site, name: string, args: readonly string[], e
     logFile: site.path('logs', `${name}.log`),
     ...(env === undefined ? {} : { env }),
   });
+  if (site.isOver) {
+    await program.end();
+    throw new Error(`${name} is not needed any more`);
+  }
   site.programs.push(program);
+  program.failed.catch(site.fail);
   site.options.started?.(program);
   return ready['addresses'] as Readonly<Record<string, string>>;
 }
