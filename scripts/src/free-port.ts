@@ -1,4 +1,4 @@
-// Free ports of this machine, never the same twice in one run. For addresses that must be known before a server listens.
+// Free ports of this machine, never the same twice. For addresses that must be known before a server listens.
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
@@ -18,11 +18,21 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** Holds a port until this process ends, against every other that looks for one here meanwhile: by a name in Linux's
+ *  abstract namespace, which leaves no file behind. Other systems know no such names, and nothing is held. */
+function isHeld(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const holder = createServer().unref();
+    holder.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'EADDRINUSE'));
+    holder.listen(`\0onceway-port-${port}`, () => resolve(true));
+  });
+}
+
 /** The preferred port where it is free, so that a country is found where it was yesterday; else any. */
 export async function freePort(preferred = 0): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const port = attempt === 0 && preferred !== 0 ? preferred : randomInt(PORT_MIN, PORT_MAX);
-    if (given.has(port) || !(await isFree(port))) continue;
+    if (given.has(port) || !(await isFree(port)) || !(await isHeld(port))) continue;
     given.add(port);
     return port;
   }

@@ -1,10 +1,9 @@
 // A small instance for tests, all in this process and all real: registry with its trust services and witness, security
 // servers enrolled as an administrator would, mutual TLS on loopback. Leaves nothing behind.
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -28,31 +27,13 @@ import { enrolServer, registerClient } from '@onceway/security-server/registrati
 import { ManagementRequests } from '@onceway/security-server/registration/management-requests';
 import { httpRegistry } from '@onceway/security-server/registration/registry';
 import { createState } from '@onceway/security-server/state/state-database';
+import { freePort } from '#free-port';
+
+export { freePort };
 
 const DOMAIN = 'test.example';
 export const PIN = 'correct horse battery staple';
 const HOST = '127.0.0.1';
-
-/** A port that was free a moment ago: an address must be known before the server that listens there exists. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    // Below the range from which the system takes ports for outgoing connections.
-    const port = randomInt(12_000, 32_000);
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    return port;
-  }
-}
-
-const given = new Set<number>();
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createTcp();
-    server.once('error', () => resolve(false));
-    server.listen(port, HOST, () => server.close(() => resolve(true)));
-  });
-}
 
 /** What time it is for whom it is given to. */
 export class TestClock {
