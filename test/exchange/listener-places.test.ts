@@ -11,6 +11,9 @@ import { Federation, type TestServer } from './federation.js';
 import { HostilePeer, identityOf, type Identity } from './hostile-peer.js';
 import { connection, ended, listenOn, ownCredential, type Listening } from './listener.js';
 
+/** For reading an answer; no other timer takes as long. */
+const READ_MS = 54_321;
+
 let road: Road;
 /** A second server of the consumer's member: another peer. */
 let spare: TestServer;
@@ -140,7 +143,8 @@ test('a stranger that sends many requests and cuts its connection takes no place
 });
 
 test('a peer that does not read its answers has no more than its share, and not for long', async () => {
-  const port = await peerListener(2, 1_000);
+  const port = await peerListener(2, READ_MS);
+  const timers = jest.spyOn(globalThis, 'setTimeout');
   const { configuration } = road.provider.running.exchange;
   // More than the buffers of any connection.
   const large = { head: 'x'.repeat(64 * 1024 * 1024), delegations: [] };
@@ -151,6 +155,10 @@ test('a peer that does not read its answers has no more than its share, and not 
   await until('the peer has its share', async () => (await ask(port, identityOf(road.consumer))) === 503);
   bundle.mockRestore();
   expect(await ask(port, identityOf(spare))).toBe(200);
+  // Its time is over.
+  const [end] = timers.mock.calls.filter(([, ms]) => ms === READ_MS);
+  timers.mockRestore();
+  end?.[0]();
   await until('the place is free', async () => (await ask(port, identityOf(road.consumer))) === 200);
   socket.destroy();
 });
