@@ -12,7 +12,7 @@ import { HostilePeer, identityOf, type Identity } from './hostile-peer.js';
 import { connection, ended, listenOn, ownCredential, type Listening } from './listener.js';
 
 /** For reading an answer; no other timer takes as long. */
-const READ_MS = 54_321;
+const READ_MS = 54_320;
 
 let road: Road;
 /** A second server of the consumer's member: another peer. */
