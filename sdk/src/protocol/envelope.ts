@@ -18,7 +18,7 @@ import {
   parseServiceId,
   parseSubsystemId,
 } from './identifiers.js';
-import { encodeSigningInput, messageIdOf, parseJws, type ParsedJws, type SignatureAlgorithm } from './jws.js';
+import { encodePart, messageIdOf, parseJws, type ParsedJws, type SignatureAlgorithm } from './jws.js';
 import { MESSAGE_LIFETIME_S_MAX } from './limits.js';
 import { digestOf } from './octets.js';
 import { validatorOf } from './schema.js';
@@ -151,7 +151,7 @@ function parseTyped<Claims>(
   claimsOf: (value: unknown) => Claims,
 ): Envelope<Claims> {
   const jws = parseJws(compact);
-  const header = headerOf(jws.header);
+  const header = typedHeader(jws.header);
   if (header.typ !== typ) throw invalid(`typ is not ${typ}`);
   return {
     jws,
@@ -161,6 +161,15 @@ function parseTyped<Claims>(
     iat: header.iat,
     claims: claimsOf(jws.payload),
   };
+}
+
+const typedHeaders = new WeakMap<ParsedJws['header'], MessageHeader>();
+
+/** Once for each header that parseJws keeps. */
+function typedHeader(header: ParsedJws['header']): MessageHeader {
+  let typed = typedHeaders.get(header);
+  if (typed === undefined) typedHeaders.set(header, (typed = headerOf(header)));
+  return typed;
 }
 
 /** One code for whatever breaks the form: which of the rules it was stays in the cause. */
@@ -270,8 +279,20 @@ export function encodeBatchEnvelope(signer: EnvelopeSigner, claims: BatchClaims)
   return seal(signer, 'exchange-batch+jws', { v: claims.v, n: claims.n, root: claims.root });
 }
 
-function seal(signer: EnvelopeSigner, typ: string, payload: object): UnsignedEnvelope {
+/** The newest protected header of each type: it serves all messages of one signer in one second. */
+const protectedHeaders = new Map<string, { readonly signer: EnvelopeSigner; readonly text: string }>();
+
+function protectedHeader(signer: EnvelopeSigner, typ: string): string {
   const { alg, certificate, iat } = signer;
-  const signingInput = encodeSigningInput({ alg, typ, 'x5t#S256': certificate, iat }, payload);
+  const known = protectedHeaders.get(typ);
+  if (known?.signer.iat === iat && known.signer.certificate === certificate && known.signer.alg === alg)
+    return known.text;
+  const text = encodePart({ alg, typ, 'x5t#S256': certificate, iat });
+  protectedHeaders.set(typ, { signer, text });
+  return text;
+}
+
+function seal(signer: EnvelopeSigner, typ: string, payload: object): UnsignedEnvelope {
+  const signingInput = `${protectedHeader(signer, typ)}.${encodePart(payload)}`;
   return { signingInput, mid: messageIdOf({ signingInput }) };
 }

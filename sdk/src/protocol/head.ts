@@ -97,6 +97,16 @@ export function valuesOf(lines: readonly HeadLine[], name: string): string[] {
   return values;
 }
 
+/** The value of the last line with this name; undefined without one. */
+export function lastValueOf(lines: readonly HeadLine[], name: string): string | undefined {
+  const wanted = name.toLowerCase();
+  for (let i = lines.length - 1; i >= 0; i--) {
+    const [given, value] = lines[i] as HeadLine;
+    if (given.length === wanted.length && given.toLowerCase() === wanted) return value;
+  }
+  return undefined;
+}
+
 /** Which service a target calls: origin-form, `/r1/` and five parts, each decoded once. `path` (`''` or from its `/`)
  *  and `query` (`''` or from its `?`) stay as they were sent: dots and escapes in them are not yet judged.
  *  @throws {OncewayError} `request_target_invalid` */

@@ -68,7 +68,19 @@ const canonicalSegment = (segment: string): string =>
     ? segment
     : encodePart(decodeSegment(segment));
 
+/** Nearly every identifier: plain parts only, so that it is in its one form already. */
+const PLAIN_PARTS =
+  /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9'()+,\-.=?_~]+(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9'()+,\-.=?_~]+)*$/;
+
+function countParts(text: string): number {
+  let count = 1;
+  for (let at = text.indexOf('/'); at >= 0; at = text.indexOf('/', at + 1)) count++;
+  return count;
+}
+
 function parse(text: string, counts: readonly number[], strict: boolean): string {
+  if (text.length <= IDENTIFIER_PART_BYTES_MAX && counts.includes(countParts(text)) && PLAIN_PARTS.test(text))
+    return text;
   const segments = text.split('/');
   if (!counts.includes(segments.length)) throw invalid(`expected ${counts.join(' or ')} parts`);
   const canonical = segments.map(canonicalSegment).join('/');
@@ -136,7 +148,8 @@ export function securityServerParts(id: SecurityServerId): SecurityServerParts {
 
 /** The member a client, service or security server belongs to. */
 export function memberOf(id: ClientId | ServiceId | SecurityServerId): MemberId {
-  return id.split('/').slice(0, 3).join('/') as MemberId;
+  const end = id.indexOf('/', id.indexOf('/', id.indexOf('/') + 1) + 1);
+  return (end < 0 ? id : id.slice(0, end)) as MemberId;
 }
 /** The subsystem that offers a service. */
 export function subsystemOf(id: ServiceId): SubsystemId {

@@ -78,6 +78,7 @@ export {
   STRIPPED_HEADERS,
   encodeAnswerHead,
   encodeRequestHead,
+  lastValueOf,
   linesOf,
   parseAnswerHead,
   parseRequestHead,

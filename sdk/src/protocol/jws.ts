@@ -35,9 +35,7 @@ export function parseJws(compact: string, bytesMax: number = ENVELOPE_BYTES_MAX)
   // A dot in the third part is no base64url and is refused there.
   if (first < 1 || second < 0)
     throw new OncewayError('envelope_invalid', 'a JWS has three parts in its compact form');
-  const header = parseStrictOctets(decodeBase64url(compact.slice(0, first)));
-  for (const name of FORBIDDEN_MEMBERS)
-    if (header[name] !== undefined) throw new OncewayError('envelope_invalid', `header member ${name}`);
+  const header = parseHeader(compact.slice(0, first));
   const payloadOctets = decodeBase64url(compact.slice(first + 1, second));
   return {
     compact,
@@ -49,12 +47,30 @@ export function parseJws(compact: string, bytesMax: number = ENVELOPE_BYTES_MAX)
   };
 }
 
+/** The same signer's messages of one second have the same header: taken apart once, and frozen. */
+const headers = new Map<string, JsonObject>();
+const HEADERS_KEPT_MAX = 64;
+const HEADER_KEPT_LENGTH_MAX = 512;
+
+function parseHeader(text: string): JsonObject {
+  const known = headers.get(text);
+  if (known !== undefined) return known;
+  const header = parseStrictOctets(decodeBase64url(text));
+  for (const name of FORBIDDEN_MEMBERS)
+    if (header[name] !== undefined) throw new OncewayError('envelope_invalid', `header member ${name}`);
+  if (text.length > HEADER_KEPT_LENGTH_MAX) return header;
+  if (headers.size >= HEADERS_KEPT_MAX) headers.clear();
+  headers.set(text, Object.freeze(header));
+  return header;
+}
+
 /** What is to be signed: `protected.payload`, members in the order given, `undefined` ones left out. */
 export function encodeSigningInput(header: object, payload: object): string {
   return `${encodePart(header)}.${encodePart(payload)}`;
 }
 
-function encodePart(value: object): string {
+/** One part of a signing input. */
+export function encodePart(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 

@@ -25,7 +25,10 @@ export class RequestHash {
 
 /** The hash of a request that lies in memory. */
 export function requestHash(head: Uint8Array, body: Uint8Array | null): string {
-  const request = new RequestHash(head);
-  if (body !== null) request.update(body);
-  return request.digest();
+  if (body === null || body.length === 0) return hash('sha512', head, 'base64');
+  return hash(
+    'sha512',
+    Buffer.concat([hash('sha512', head, 'buffer'), hash('sha512', body, 'buffer')]),
+    'base64',
+  );
 }

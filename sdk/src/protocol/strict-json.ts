@@ -10,25 +10,30 @@ export interface JsonObject {
 }
 
 const ARRAY_INDEX = /^(?:0|[1-9]\d*)$/;
+const NINE = '9'.charCodeAt(0);
 
 function invalid(why: string): OncewayError {
   return new OncewayError('json_invalid', why);
 }
 
-function check(value: unknown, depth: number): void {
+/** @param surrogates whether the text can hold lone ones at all: only as escapes, or in a text that is not well-formed */
+function check(value: unknown, depth: number, surrogates: boolean): void {
   if (depth > JSON_DEPTH_MAX) throw invalid(`deeper than ${JSON_DEPTH_MAX}`);
   if (typeof value === 'number') {
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw invalid('integer beyond 2^53 - 1');
   } else if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw invalid('lone surrogate');
+    if (surrogates && !value.isWellFormed()) throw invalid('lone surrogate');
   } else if (Array.isArray(value)) {
-    for (const item of value) check(item, depth + 1);
+    for (const item of value) check(item, depth + 1, surrogates);
   } else if (value !== null && typeof value === 'object') {
-    for (const name of Object.keys(value)) {
+    // No names of a prototype: what JSON.parse makes has none that are enumerable.
+    for (const name in value) {
       // Engines order such names first, so that a re-serialised object would change its octets.
-      if (ARRAY_INDEX.test(name)) throw invalid('a name reads as an array index');
-      if (name === '__proto__' || !name.isWellFormed()) throw invalid('a name is not allowed');
-      check((value as Record<string, unknown>)[name], depth + 1);
+      if (name.charCodeAt(0) <= NINE && ARRAY_INDEX.test(name))
+        throw invalid('a name reads as an array index');
+      if (name === '__proto__' || (surrogates && !name.isWellFormed()))
+        throw invalid('a name is not allowed');
+      check((value as Record<string, unknown>)[name], depth + 1, surrogates);
     }
   }
 }
@@ -43,7 +48,7 @@ export function parseStrictJson(text: string): JsonValue {
     throw new OncewayError('json_invalid', 'not JSON', { cause });
   }
   // Duplicate names, blanks, `1.0`, `\u0041` and `__proto__` all change the text when written again.
-  check(value, 0);
+  check(value, 0, text.includes('\\u') || !text.isWellFormed());
   if (JSON.stringify(value) !== text)
     throw invalid('not in the one form (JSON.stringify(JSON.parse(x)) differs)');
   return value as JsonValue;

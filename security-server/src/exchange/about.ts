@@ -2,7 +2,7 @@
 // log, never sent. A person known only from a path or body of a plain service leaves none.
 import { createHmac } from 'node:crypto';
 import type { MemberId } from '@onceway/schemas';
-import { valuesOf, type About, type HeadLine } from '@onceway/sdk/protocol';
+import { lastValueOf, type About, type HeadLine } from '@onceway/sdk/protocol';
 
 const PSEUDONYM_BYTES = 16;
 
@@ -34,7 +34,7 @@ export function about(
     if (value !== undefined && colon > 0) add(role, value.slice(0, colon), value.slice(colon + 1));
     else add(role, otherwise, value);
   };
-  const last = (name: string): string | undefined => valuesOf(lines, name).at(-1);
+  const last = (name: string): string | undefined => lastValueOf(lines, name);
   typed('subject', last('Data-Subject'), 'subject');
   typed('actor', last('X-Road-UserId'), 'user');
   add('case', 'case', last('X-Road-Issue'));

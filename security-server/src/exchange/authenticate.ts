@@ -1,7 +1,7 @@
 // Second step of the consumer's line: which client is speaking, is it registered here, and does its connection prove it
 // as its administrator wants. Trust is looked up for each request: a connection or a resumed session remembers none.
 import type { ClientId } from '@onceway/schemas';
-import { OncewayError, readClientId, valuesOf, type HeadLine } from '@onceway/sdk/protocol';
+import { OncewayError, readClientId, lastValueOf, type HeadLine } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
 import type { Channel } from '../clients/client-connections.js';
 import type { Exchange } from './exchange.js';
@@ -26,7 +26,7 @@ export function authenticate(
 
 /** X-Road: the last one wins when it is repeated. @throws {OncewayError} `client_missing`, `identifier_invalid` */
 export function namedClient(lines: readonly HeadLine[]): ClientId {
-  const named = valuesOf(lines, 'X-Road-Client').at(-1);
+  const named = lastValueOf(lines, 'X-Road-Client');
   if (named === undefined) throw new OncewayError('client_missing', 'no X-Road-Client');
   return readClientId(named);
 }

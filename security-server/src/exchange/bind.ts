@@ -1,5 +1,12 @@
 // Proves that a reply belongs to this request: the signed ids, and of an answer also X-Road's own lines in its head.
-import { OncewayError, requestHash, subsystemOf, memberOf, valuesOf } from '@onceway/sdk/protocol';
+import {
+  lastValueOf,
+  OncewayError,
+  requestHash,
+  subsystemOf,
+  memberOf,
+  valuesOf,
+} from '@onceway/sdk/protocol';
 import { stage, type BoundReply, type OpenedReply } from './stages.js';
 
 /** @throws {OncewayError} `answer_inconsistent` */
@@ -21,7 +28,7 @@ export function bind(reply: OpenedReply): BoundReply {
   same('aud', claims.aud, request.claims.iss);
   const asked = request.requestHead.lines;
   const { lines } = reply.answerHead;
-  same('x-road-id', only(lines, 'x-road-id'), valuesOf(asked, 'x-road-id').at(-1));
+  same('x-road-id', only(lines, 'x-road-id'), lastValueOf(asked, 'x-road-id'));
   same('x-road-request-id', only(lines, 'x-road-request-id'), only(asked, 'x-road-request-id'));
   same('x-road-client', only(lines, 'x-road-client'), request.claims.iss);
   same('x-road-service', only(lines, 'x-road-service'), request.claims.aud);

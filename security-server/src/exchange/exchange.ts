@@ -72,8 +72,30 @@ export async function ownCredential(
   return exchange.credentials.require(digest, 'signing', trust, exchange.sources.own(trust));
 }
 
-/** What a message relied on, for the log: certificates, OCSP answer, and the records that list the signer. */
+type MaterialsOfPeer = Map<
+  SecurityServerId,
+  { readonly trust: TrustView; readonly materials: readonly Material[] }
+>;
+const perSigner = new WeakMap<Credential, MaterialsOfPeer>();
+
+/** What a message relied on, for the log: certificates, OCSP answer, and the records that list the signer. The same list
+ *  for every message of a signer between the same two servers, while neither configuration nor status changes. */
 export function materialsOf(
+  exchange: Exchange,
+  trust: TrustView,
+  signer: Credential,
+  peer: SecurityServerId,
+): readonly Material[] {
+  const ofSigner = perSigner.get(signer) ?? (new Map() as MaterialsOfPeer);
+  perSigner.set(signer, ofSigner);
+  const known = ofSigner.get(peer);
+  if (known?.trust === trust) return known.materials;
+  const materials = listMaterials(exchange, trust, signer, peer);
+  ofSigner.set(peer, { trust, materials });
+  return materials;
+}
+
+function listMaterials(
   exchange: Exchange,
   trust: TrustView,
   signer: Credential,

@@ -1,6 +1,6 @@
 // First step of the consumer's line: the head in the lines that are signed. They name the request, and stay the same when
 // another server is tried with a new message.
-import { uuidV7, valuesOf } from '@onceway/sdk/protocol';
+import { lastValueOf, uuidV7 } from '@onceway/sdk/protocol';
 import type { Exchange } from './exchange.js';
 import { stage, type Identified, type ReceivedRequest } from './stages.js';
 
@@ -17,7 +17,7 @@ export function identify(received: ReceivedRequest, exchange: Exchange): Identif
     return !SAID_HERE.has(lower) && !lower.startsWith('exchange-');
   });
   lines.push(['x-road-request-id', uuidV7(exchange.clock(), exchange.randomBytes(10))]);
-  if (valuesOf(lines, 'X-Road-Id').length === 0) {
+  if (lastValueOf(lines, 'X-Road-Id') === undefined) {
     const instance = exchange.server.slice(0, exchange.server.indexOf('/'));
     lines.push(['x-road-id', `${instance}-${uuidV7(exchange.clock(), exchange.randomBytes(10))}`]);
   }

@@ -20,14 +20,22 @@ type Speaking = Pick<RequestClaims, 'iss' | 'server' | 'cfg'>;
 /** Brings our configuration up to the one that a message names, where that can be had from the registry or from the
  *  peer that named it; otherwise our own unexpired one decides, and the entry keeps both. Nothing is judged yet.
  *  @throws {OncewayError} the codes of ConfigurationClient.current */
-export async function catchUp(
+export function catchUp(
+  speaking: Speaking,
+  peer: SecurityServerRecord,
+  trust: TrustView,
+  exchange: Exchange,
+): TrustView | Promise<TrustView> {
+  return speaking.cfg.seq === trust.reference.seq ? trust : catchUpNow(speaking, peer, trust, exchange);
+}
+
+async function catchUpNow(
   { cfg }: Speaking,
   peer: SecurityServerRecord,
   trust: TrustView,
   exchange: Exchange,
 ): Promise<TrustView> {
   const { configuration } = exchange;
-  if (cfg.seq === trust.reference.seq) return trust;
   try {
     const standing = configuration.judge(cfg);
     if (standing === 'same' || standing === 'known') return configuration.current();

@@ -5,7 +5,7 @@ import {
   readSecurityServerId,
   subsystemOf,
   targetService,
-  valuesOf,
+  lastValueOf,
   type SecurityServerRecord,
 } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
@@ -18,7 +18,7 @@ const REPRESENTED_PARTY = /^[^/]+(?:\/[^/]+)?$/;
  *  `provider_unknown` */
 export function route(request: Authenticated, trust: TrustView): Routed {
   const { service } = targetService(request.target);
-  const party = valuesOf(request.lines, 'X-Road-Represented-Party').at(-1);
+  const party = lastValueOf(request.lines, 'X-Road-Represented-Party');
   if (party !== undefined && !REPRESENTED_PARTY.test(party))
     throw new OncewayError('represented_party_invalid', 'X-Road-Represented-Party has too many parts');
   const hosts = trust.serversOf(subsystemOf(service));
@@ -29,7 +29,7 @@ export function route(request: Authenticated, trust: TrustView): Routed {
 }
 
 function pinned(request: Authenticated): SecurityServerId | undefined {
-  const named = valuesOf(request.lines, 'X-Road-Security-Server').at(-1);
+  const named = lastValueOf(request.lines, 'X-Road-Security-Server');
   if (named === undefined) return undefined;
   try {
     return readSecurityServerId(named);

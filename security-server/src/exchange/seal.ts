@@ -13,7 +13,7 @@ import {
   SALT_BYTES,
   subsystemOf,
   uuidV7,
-  valuesOf,
+  lastValueOf,
   OncewayError,
   type AnswerClaims,
   type RequestClaims,
@@ -48,7 +48,7 @@ export async function sealRequest(
   const salts = freshSalts(exchange, request.body);
   const purpose = purposeOf(requestHead.lines);
   const form = formUseOf(requestHead.lines);
-  const trace = valuesOf(requestHead.lines, 'traceparent').at(-1);
+  const trace = lastValueOf(requestHead.lines, 'traceparent');
   const iat = Math.floor(nowMs / 1000);
   const claims: Written<RequestClaims> = {
     v: 1,
@@ -124,7 +124,7 @@ export async function sealAnswer(released: Releasable, exchange: Exchange): Prom
 /** X-Road's five lines follow the service's own, in this order and case. */
 function answerHead({ accepted: { request }, result }: Releasable): Buffer {
   const asked = request.message.claims;
-  const value = (name: string): string => valuesOf(request.requestHead.lines, name).at(-1) ?? '';
+  const value = (name: string): string => lastValueOf(request.requestHead.lines, name) ?? '';
   try {
     return encodeAnswerHead({
       status: result.status,

@@ -178,9 +178,15 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
   }
 }
 
-function once(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headersDistinct[name];
-  return value?.length === 1 ? value[0] : undefined;
+function once({ rawHeaders }: IncomingMessage, name: string): string | undefined {
+  let found: string | undefined;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i] as string;
+    if (given.length !== name.length || given.toLowerCase() !== name) continue;
+    if (found !== undefined) return undefined;
+    found = rawHeaders[i + 1];
+  }
+  return found;
 }
 
 function write(response: ServerResponse, reply: Reply): void {

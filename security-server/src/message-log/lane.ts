@@ -33,6 +33,7 @@ interface Fresh {
   readonly exchanges: Map<string, Open>;
   readonly voids: Map<MessageId, number>;
   readonly materials: Set<string>;
+  readonly lists: Set<readonly Material[]>;
 }
 
 export class Lane {
@@ -45,6 +46,8 @@ export class Lane {
   readonly #open = new Map<string, Open>();
   readonly #voids: Map<MessageId, number>;
   readonly #materials = new Map<string, true>();
+  /** Lists whose every item is in the lane. */
+  readonly #entered = new WeakSet<readonly Material[]>();
 
   constructor(journal: Journal, entries: EntryReader, reader: LaneReader, keys: LogKeys, nowMs: number) {
     this.#journal = journal;
@@ -195,7 +198,9 @@ export class Lane {
   }
 
   #enterMaterials(batch: Batch, materials: readonly Material[]): void {
-    const fresh = this.#freshOf(batch).materials;
+    if (this.#entered.has(materials)) return;
+    const { materials: fresh, lists } = this.#freshOf(batch);
+    if (lists.has(materials)) return;
     for (const { kind, digest, octets } of materials) {
       if (this.#materials.has(digest) || fresh.has(digest)) continue;
       if (this.#reader.material(digest) === undefined) {
@@ -208,18 +213,25 @@ export class Lane {
       }
       fresh.add(digest);
     }
+    lists.add(materials);
   }
 
   #freshOf(batch: Batch): Fresh {
     const known = this.#fresh.get(batch);
     if (known !== undefined) return known;
-    const fresh: Fresh = { exchanges: new Map(), voids: new Map(), materials: new Set() };
+    const fresh: Fresh = {
+      exchanges: new Map(),
+      voids: new Map(),
+      materials: new Set(),
+      lists: new Set(),
+    };
     this.#fresh.set(batch, fresh);
     batch.durable.push(() => {
       for (const [name, exchange] of fresh.exchanges)
         if (exchange.answer === undefined) remember(this.#open, name, exchange, OPEN_EXCHANGES_MAX);
         else this.#open.delete(name);
       for (const digest of fresh.materials) remember(this.#materials, digest, true, KNOWN_MATERIALS_MAX);
+      for (const list of fresh.lists) this.#entered.add(list);
       if (fresh.voids.size === 0) return;
       for (const [mid, untilMs] of this.#voids) if (untilMs < batch.at) this.#voids.delete(mid);
       for (const [mid, untilMs] of fresh.voids) this.#voids.set(mid, untilMs);

@@ -18,7 +18,7 @@ import {
   PEER_IDLE_MS,
   PEER_WAIT_MS,
 } from '../limits.js';
-import { readAnswer } from './read-answer.js';
+import { ask } from './ask.js';
 
 export interface TlsIdentity {
   /** PEM of the own authentication key and its certificate with issuers. */
@@ -44,6 +44,7 @@ export class PeerConnection {
   readonly certificate: Digest;
   readonly #socket: TLSSocket;
   readonly #client: Client;
+  readonly #answerTimeoutMs: number;
   #handedOver = false;
 
   constructor(
@@ -55,6 +56,7 @@ export class PeerConnection {
     this.server = server.id;
     this.certificate = certificate;
     this.#socket = socket;
+    this.#answerTimeoutMs = answerTimeoutMs;
     this.#client = new Client(server.address, {
       // The socket is open already. undici asks again only after it broke, and then nothing was sent.
       connect: (_options, done) => {
@@ -68,7 +70,6 @@ export class PeerConnection {
       },
       pipelining: 1,
       keepAliveTimeout: PEER_IDLE_MS,
-      headersTimeout: answerTimeoutMs,
       bodyTimeout: PEER_CONNECT_TIMEOUT_MS,
       maxHeaderSize: PEER_FIELDS_BYTES_MAX,
     });
@@ -81,7 +82,7 @@ export class PeerConnection {
   /** Sends one request and reads its whole answer.
    *  @param timeoutMs until the answer begins, where that is less than for a message
    *  @throws {NotSentError} nothing left; any other error: the peer may have it */
-  async send(
+  send(
     method: 'GET' | 'POST',
     path: string,
     headers: Record<string, string>,
@@ -89,20 +90,17 @@ export class PeerConnection {
     bytesMax: number,
     timeoutMs?: number,
   ): Promise<PeerReply> {
-    if (!this.alive) throw new NotSentError('the connection is gone');
-    const answer = await this.#client.request({
-      method,
-      path,
-      headers,
-      body,
-      ...(timeoutMs === undefined ? {} : { headersTimeout: timeoutMs }),
-    });
-    const octets = await readAnswer(
-      answer.body,
-      { bytesMax, timeoutMs: PEER_BODY_TIMEOUT_MS },
-      () => new OncewayError('answer_invalid', `the peer sent more than ${bytesMax} octets`),
+    if (!this.alive) return Promise.reject(new NotSentError('the connection is gone'));
+    return ask(
+      this.#client,
+      { method, path, headers, body, headersTimeout: timeoutMs ?? this.#answerTimeoutMs },
+      {
+        bytesMax,
+        timeoutMs: PEER_BODY_TIMEOUT_MS,
+        from: 'head',
+        tooLarge: () => new OncewayError('answer_invalid', `the peer sent more than ${bytesMax} octets`),
+      },
     );
-    return { status: answer.statusCode, headers: answer.headers, body: octets };
   }
 
   close(): void {

@@ -7,8 +7,8 @@ import { digestOf, HEAD_BYTES_MAX, linesOf, OncewayError, type HeadLine } from '
 import { Agent, buildConnector } from 'undici';
 import { SERVICE_CONNECT_TIMEOUT_MS } from '../limits.js';
 import type { PinnedCertificate } from '../services/service.js';
+import { AnswerTimeoutError, ask } from './ask.js';
 import type { TlsIdentity } from './peer-transport.js';
-import { AnswerTimeoutError, readAnswer } from './read-answer.js';
 
 export interface ServiceAnswer {
   readonly status: number;
@@ -72,44 +72,32 @@ export class ServiceTransport {
     body: Buffer | null,
     limits: { readonly timeoutMs: number; readonly bytesMax: number; readonly pin?: Pin | undefined },
   ): Promise<ServiceAnswer> {
-    const agent = limits.pin === undefined ? this.#agent : this.#agentOf(limits.pin);
-    // The whole call, not only the silence between two octets. undici hears it only once a connection is open, and then
-    // sends nothing. The timer is ended with the call: until it fires it would hold the call's answer in memory.
-    const ended = new AbortController();
-    let late: (error: Error) => void = () => undefined;
-    const timeout = new Promise<never>((_resolve, reject) => (late = reject));
-    timeout.catch(() => undefined);
-    const timer = setTimeout(() => {
-      const error = new AnswerTimeoutError(`no whole answer within ${limits.timeoutMs} ms`);
-      ended.abort(error);
-      late(error);
-    }, limits.timeoutMs);
+    const { timeoutMs, bytesMax, pin } = limits;
+    const agent = pin === undefined ? this.#agent : this.#agentOf(pin);
+    const { origin, path } = rawTarget(url);
     try {
-      const asked = agent.request({
-        ...rawTarget(url),
-        method: method,
-        headers: lines.flat(),
-        body,
-        responseHeaders: 'raw',
-        headersTimeout: limits.timeoutMs,
-        bodyTimeout: limits.timeoutMs,
-        signal: ended.signal,
-      });
-      const answer = await Promise.race([asked, timeout]);
-      const octets = await readAnswer(
-        answer.body,
-        limits,
-        () => new OncewayError('service_answer_invalid', `the answer exceeds ${limits.bytesMax} octets`),
+      const answer = await ask(
+        agent,
+        {
+          origin,
+          path,
+          method,
+          headers: lines.flat(),
+          body,
+          headersTimeout: timeoutMs,
+          bodyTimeout: timeoutMs,
+        },
+        {
+          bytesMax,
+          timeoutMs,
+          from: 'question',
+          tooLarge: () => new OncewayError('service_answer_invalid', `the answer exceeds ${bytesMax} octets`),
+        },
       );
-      return {
-        status: answer.statusCode,
-        lines: answerLines(answer.headers as unknown as readonly string[]),
-        body: octets.length === 0 ? null : octets,
-      };
+      const { status, body: octets } = answer;
+      return { status, lines: answerLines(answer.rawHeaders()), body: octets.length === 0 ? null : octets };
     } catch (cause) {
       throw failure(cause);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -12,11 +12,10 @@ import {
 } from '@onceway/sdk/protocol';
 import { ocspRequest, verifyOcspAnswer, type TrustView } from '@onceway/sdk/verify';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { request } from 'undici';
 import { replaceFile } from '../keys/durable-file.js';
 import { CREDENTIAL_TIMEOUT_MS } from '../limits.js';
 import type { PeerTransport } from '../transport/peer-transport.js';
-import { readAnswer } from '../transport/read-answer.js';
+import { askTrustService } from '../transport/ask.js';
 import type { CredentialSource, ShownCredential } from './credentials.js';
 
 /** Answer of `GET /credentials/{digest}` for a certificate; DER in base64. */
@@ -170,20 +169,12 @@ export class PeerSources {
     let cause: unknown;
     for (const url of urls) {
       try {
-        const answer = await request(url, {
-          method: 'POST',
-          headers: { 'content-type': 'application/ocsp-request' },
-          body,
-          headersTimeout: CREDENTIAL_TIMEOUT_MS,
-          bodyTimeout: CREDENTIAL_TIMEOUT_MS,
+        const { status, body: octets } = await askTrustService(url, 'application/ocsp-request', body, {
+          bytesMax: OCSP_ANSWER_BYTES_MAX,
+          timeoutMs: CREDENTIAL_TIMEOUT_MS,
+          tooLarge: () => new OncewayError('certificate_status_unknown', `${url} sent too many octets`),
         });
-        const octets = await readAnswer(
-          answer.body,
-          { bytesMax: OCSP_ANSWER_BYTES_MAX, timeoutMs: CREDENTIAL_TIMEOUT_MS },
-          () => new OncewayError('certificate_status_unknown', `${url} sent too many octets`),
-        );
-        if (answer.statusCode !== 200)
-          throw new OncewayError('certificate_status_unknown', `${url} answered ${answer.statusCode}`);
+        if (status !== 200) throw new OncewayError('certificate_status_unknown', `${url} answered ${status}`);
         // Kept only when it is genuine: what a responder sends while it is ill must not replace the last good answer.
         await judge(octets);
         replaceFile(file, octets);

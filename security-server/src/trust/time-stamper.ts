@@ -1,8 +1,7 @@
 // Gets time-stamps over the own checkpoints from an approved authority, and takes only what verifies.
 import { OncewayError } from '@onceway/sdk/protocol';
 import { timeStampRequest, verifyTimeStamp, type TrustView } from '@onceway/sdk/verify';
-import { request } from 'undici';
-import { readAnswer } from '../transport/read-answer.js';
+import { askTrustService } from '../transport/ask.js';
 
 export interface TimeStamper {
   /** Resolves with an RFC 3161 token (DER) over the octets, which it has verified. */
@@ -23,21 +22,15 @@ export function timeStamperOf(trust: () => TrustView, randomBytes: (size: number
       for (const { url, certificate } of view.timeStampingAuthorities) {
         const nonce = randomBytes(NONCE_BYTES);
         try {
-          const answer = await request(url, {
-            method: 'POST',
-            headers: { 'content-type': 'application/timestamp-query' },
-            body: await timeStampRequest(octets, nonce),
-            headersTimeout: TIMEOUT_MS,
-            bodyTimeout: TIMEOUT_MS,
+          const query = await timeStampRequest(octets, nonce);
+          const { status, body } = await askTrustService(url, 'application/timestamp-query', query, {
+            bytesMax: TOKEN_BYTES_MAX,
+            timeoutMs: TIMEOUT_MS,
+            tooLarge: () =>
+              new OncewayError('time_stamp_invalid', `${url} sent more than ${TOKEN_BYTES_MAX} octets`),
           });
-          const der = await readAnswer(
-            answer.body,
-            { bytesMax: TOKEN_BYTES_MAX, timeoutMs: TIMEOUT_MS },
-            () => new OncewayError('time_stamp_invalid', `${url} sent more than ${TOKEN_BYTES_MAX} octets`),
-          );
-          if (answer.statusCode !== 200)
-            throw new OncewayError('time_stamp_invalid', `${url} answered ${answer.statusCode}`);
-          return await verified(der, octets, Buffer.from(certificate, 'base64'), nonce, view);
+          if (status !== 200) throw new OncewayError('time_stamp_invalid', `${url} answered ${status}`);
+          return await verified(body, octets, Buffer.from(certificate, 'base64'), nonce, view);
         } catch (error) {
           cause = error;
         }
