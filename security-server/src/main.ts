@@ -18,7 +18,7 @@ import type { Exchange } from './exchange/exchange.js';
 import type { ExchangeFailure } from './exchange/failure.js';
 import { HeldRights } from './exchange/held-rights.js';
 import { RefusalNotes } from './exchange/refusal-notes.js';
-import { randomPool } from './exchange/random-pool.js';
+import { randomPool } from './keys/random-pool.js';
 import { RefusalRate } from './exchange/refusal-rate.js';
 import { restoreReplay } from './exchange/restore-replay.js';
 import { Running } from './exchange/running.js';

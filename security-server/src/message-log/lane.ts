@@ -1,6 +1,5 @@
 // The lane's appends: which entries and orders each one gives. Everything here runs in the order of the batches, so that
 // "was it recorded" and "it is void" exclude each other.
-import { randomBytes } from 'node:crypto';
 import type { Digest, MessageId } from '@onceway/schemas';
 import {
   digestOf,
@@ -10,6 +9,7 @@ import {
   type RefusalEntry,
 } from '@onceway/sdk/protocol';
 import { KNOWN_MATERIALS_MAX, OPEN_EXCHANGES_MAX } from '../limits.js';
+import { randomPool } from '../keys/random-pool.js';
 import { contentParts } from './content.js';
 import type { EntryReader } from './storage/entry-reader.js';
 import type { Batch, Journal } from './journal.js';
@@ -41,6 +41,7 @@ export class Lane {
   readonly #entries: EntryReader;
   readonly #reader: LaneReader;
   readonly #keys: LogKeys;
+  readonly #random = randomPool();
   readonly #fresh = new WeakMap<Batch, Fresh>();
   /** Recorded and not answered: their answers need no read. */
   readonly #open = new Map<string, Open>();
@@ -68,7 +69,7 @@ export class Lane {
       this.#refuseVoid(batch, mid, dir);
       if (this.#find(batch, mid, dir) !== undefined)
         throw new OncewayError('message_replayed', `${mid} was recorded before`);
-      const key = randomBytes(32);
+      const key = this.#random(32);
       const wrapped = this.#keys.wrapContentKey(key);
       this.#enterMaterials(batch, options.materials);
       const recorded = batch.enter(entry);
@@ -96,7 +97,7 @@ export class Lane {
       const earlier = this.#earlierAnswer(exchange, mid, dir);
       if (earlier !== undefined) return earlier;
       const known = exchange.key ?? this.#reader.contentKey(exchange.request);
-      const key = known ?? randomBytes(32);
+      const key = known ?? this.#random(32);
       const wrapped = known === undefined ? this.#keys.wrapContentKey(key) : undefined;
       this.#enterMaterials(batch, options.materials);
       const recorded = batch.enter(entry);

@@ -20,8 +20,8 @@ export const ORDER = {
 export interface Packed {
   readonly log: 'lane' | 'server';
   /** Orders about keys: committed before all else, in a file of their own. */
-  readonly keys: readonly number[];
-  readonly orders: readonly number[];
+  readonly keys: Float64Array;
+  readonly orders: Float64Array;
   readonly octets: Uint8Array;
 }
 
@@ -114,7 +114,8 @@ export class Orders {
       octets.set(part, at);
       at += part.length;
     }
-    return { log, keys: this.#keys, orders: this.#orders, octets };
+    // Copied as one block each; lists would be taken apart and built again number by number.
+    return { log, keys: Float64Array.from(this.#keys), orders: Float64Array.from(this.#orders), octets };
   }
 
   #octets(list: number[], parts: readonly Uint8Array[]): void {
@@ -129,11 +130,11 @@ export class Orders {
 
 /** Reads one list of a packed batch from front to back. */
 export class OrderReader {
-  readonly #numbers: readonly number[];
+  readonly #numbers: Float64Array;
   readonly #octets: Buffer;
   #at = 0;
 
-  constructor(numbers: readonly number[], octets: Uint8Array) {
+  constructor(numbers: Float64Array, octets: Uint8Array) {
     this.#numbers = numbers;
     this.#octets = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
   }

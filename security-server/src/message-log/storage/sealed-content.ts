@@ -1,10 +1,13 @@
 // Seals the content of one message under its exchange's key and opens it again. Keys are wrapped and kept elsewhere.
-import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { randomPool } from '../../keys/random-pool.js';
 
 /** Plain octets of one segment (design §5): what must be in memory at once. */
 const SEGMENT_BYTES = 64 * 1024;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+
+const random = randomPool();
 
 // A segment that is moved, left out or taken from another entry does not open.
 function segmentPlace(entry: number, segment: number, isLast: boolean): Buffer {
@@ -23,7 +26,8 @@ export function sealContent(plain: Buffer, key: Uint8Array, entry: number): Buff
   let to = 0;
   for (let from = 0, segment = 0; segment === 0 || from < plain.length; segment += 1) {
     const end = Math.min(from + SEGMENT_BYTES, plain.length);
-    const nonce = randomFillSync(sealed.subarray(to, to + NONCE_BYTES));
+    const nonce = random(NONCE_BYTES);
+    sealed.set(nonce, to);
     const cipher = createCipheriv('aes-256-gcm', key, nonce);
     cipher.setAAD(segmentPlace(entry, segment, end === plain.length));
     to += NONCE_BYTES;

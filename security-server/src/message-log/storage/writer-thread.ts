@@ -135,7 +135,7 @@ function sync(path: string): void {
   }
 }
 
-function commit(kind: FileKind, orders: readonly number[], octets: Uint8Array): void {
+function commit(kind: FileKind, orders: Float64Array, octets: Uint8Array): void {
   const table = tableOf(kind);
   const { db, carry } = table;
   db.exec('BEGIN IMMEDIATE');

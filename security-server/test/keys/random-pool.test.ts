@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { randomPool } from '../../src/exchange/random-pool.js';
+import { randomPool } from '../../src/keys/random-pool.js';
 
 describe('a pool of random octets', () => {
   test('gives no octet twice, across pools and beyond their size', () => {
