@@ -1,5 +1,5 @@
 // Bounds of one security server, each with unit and reason. What both ends of a wire share: sdk/protocol/limits.ts.
-import { CLOCK_SKEW_MS_MAX, MESSAGE_LIFETIME_S_MAX } from '@onceway/sdk/protocol';
+import { CLOCK_SKEW_MS_MAX, JSON_BYTES_MAX, MESSAGE_LIFETIME_S_MAX } from '@onceway/sdk/protocol';
 
 /** Certificates of one client: one for each of its machines, twice while they are renewed. */
 export const CLIENT_CERTIFICATES_MAX = 256;
@@ -57,6 +57,15 @@ export const OUTCOME_ASK_TIMEOUT_MS = 5_000;
 
 /** A peer's missing configuration, certificate or OCSP answer is waited for this long (design §4.7). */
 export const CREDENTIAL_TIMEOUT_MS = 2_000;
+
+/** The search for a configuration that a peer named goes on this long, while nobody waits for it any more. */
+export const CATCH_UP_TIMEOUT_MS = 10_000;
+
+/** ... and of so many peers at once: each may hold a bundle and the records that changed, 4 MiB each. */
+export const CATCH_UPS_AT_ONCE_MAX = 16;
+
+/** A configuration without its records: a country of 4,000 members lists some 10,000 digests of 43 characters. */
+export const CONFIGURATION_BYTES_MAX = 4 * JSON_BYTES_MAX;
 
 /** Certificates and their status kept in memory; a country has some thousand servers. */
 export const CREDENTIALS_MAX = 4_096;

@@ -290,7 +290,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
         publishDescriptions,
         report,
       },
-      counters: () => counters,
+      counters: () => ({ ...counters, other_configurations_named_total: configuration.othersNamed }),
     }),
   );
   // Together: each waits for the exchanges in flight on it. One that could not open has none.

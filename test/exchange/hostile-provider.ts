@@ -45,9 +45,11 @@ export class HostileProvider {
     void response.writeHead(404).end();
   readonly #server: TestServer;
   readonly #https: Server;
+  readonly #clock: () => number;
 
-  private constructor(server: TestServer, identity: Identity) {
+  private constructor(server: TestServer, identity: Identity, clock: () => number) {
     this.#server = server;
+    this.#clock = clock;
     this.#https = createServer(
       {
         ...identity,
@@ -60,8 +62,12 @@ export class HostileProvider {
     );
   }
 
-  static async start(server: TestServer, identity = identityOf(server)): Promise<HostileProvider> {
-    const provider = new HostileProvider(server, identity);
+  static async start(
+    server: TestServer,
+    identity = identityOf(server),
+    clock: () => number = Date.now,
+  ): Promise<HostileProvider> {
+    const provider = new HostileProvider(server, identity, clock);
     const { hostname, port } = new URL(server.running.addresses.peer);
     await new Promise<void>((resolve) => provider.#https.listen(Number(port), hostname, resolve));
     return provider;
@@ -120,7 +126,7 @@ export class HostileProvider {
     const { token, configuration, log } = this.#server.running.exchange;
     const { claims } = asked.message;
     const signer = token.signingKey(memberOf(this.#server.id));
-    const nowMs = Date.now();
+    const nowMs = this.#clock();
     const iat = Math.floor(nowMs / 1000);
     const unsigned: Unsigned = {
       header: { alg: signer.alg, typ, 'x5t#S256': signer.certificateDigest, iat },

@@ -469,10 +469,11 @@ describe('a proven request whose content is wrong is refused under a signature, 
     await expectSigned(alterations(), code);
   });
 
-  test('a fork is an alarm', () => {
-    expect(provider.events).toContainEqual(
+  test('a fork that is only claimed is no alarm; it is counted', () => {
+    expect(provider.events).not.toContainEqual(
       expect.objectContaining({ event: 'alarm', code: 'configuration_fork' }),
     );
+    expect(provider.running.exchange.configuration.othersNamed).toBe(1);
   });
 });
 
@@ -519,7 +520,7 @@ test('a newer configuration is taken first: who is registered since then is know
   let isTaken = false;
   const behind: Partial<typeof configuration> = {
     current: () => (isTaken ? configuration.current() : old),
-    judge: (cfg) => (isTaken ? configuration.judge(cfg) : 'newer'),
+    standing: (cfg) => (isTaken ? configuration.standing(cfg) : 'newer'),
     refresh: async () => (isTaken = await configuration.refresh().then(() => true)),
   };
   const late = new Proxy(configuration, {

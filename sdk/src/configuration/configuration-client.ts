@@ -2,6 +2,7 @@
 // outage of any length (docs/protocol.md#configuration). What it can not prove it does not take.
 import type { Digest } from '@onceway/schemas';
 import {
+  JSON_BYTES_MAX,
   OncewayError,
   parseConfigurationRecord,
   parseStrictObject,
@@ -19,6 +20,7 @@ import {
   verifyDelegations,
   verifyHead,
   verifyHeadProof,
+  type GenuineHead,
 } from '../verify/index.js';
 import type { ConfigurationSource } from './configuration-source.js';
 import type { ConfigurationStore, Stored, Taken } from './configuration-store.js';
@@ -35,14 +37,19 @@ export interface ConfigurationClientOptions {
   readonly changed?: (view: TrustView) => void;
 }
 
-/** Where a message's `cfg` stands to ours. */
-export type ReferenceStanding = 'same' | 'known' | 'newer' | 'unknown';
+/** Where a message's `cfg` stands to ours; `other`: we know its number with another digest. */
+export type ReferenceStanding = 'same' | 'known' | 'newer' | 'unknown' | 'other';
 
 const LONG_POLL_S = 25;
 /** Configurations remembered beyond their expiry, newest: whoever still decides by one of them is told so. */
 const EXPIRED_KEPT = 512;
 /** How often a registry is asked for the proof that witnesses still owe. It can not be waited for: the head is the same. */
 const PROOF_RETRY_MS = 5_000;
+/** What is taken of one configuration from a peer: what changes between two. More is left to the registry. */
+const SHOWN_RECORDS_MAX = 256;
+const SHOWN_BYTES_MAX = 4 * JSON_BYTES_MAX;
+/** Heads taken from peers whose place the registry's log has not proven yet. */
+const OWED_MAX = 64;
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 15_000;
 
@@ -66,6 +73,13 @@ export interface PastConfiguration {
   readonly view: TrustView;
 }
 
+interface LogState {
+  readonly size: number;
+  readonly root: Buffer;
+}
+
+type Verified = GenuineHead & { readonly proof: LogState & { readonly witnessed: boolean } };
+
 function intact(digest: Digest, octets: Buffer | undefined): Buffer | undefined {
   return octets !== undefined && recordDigest(octets) === digest ? octets : undefined;
 }
@@ -79,6 +93,7 @@ export class ConfigurationClient {
   #records = new Map<Digest, Buffer>();
   #past: PastConfiguration | undefined;
   readonly #taken = new Map<number, Taken>();
+  #othersNamed = 0;
   /** Bundles are taken one after the other, whoever fetched them. */
   #taking: Promise<unknown> = Promise.resolve();
 
@@ -123,9 +138,9 @@ export class ConfigurationClient {
     return this.#view;
   }
 
-  /** What was taken, octet for octet: for peers that lack it and for the log. */
-  bundle(): ConfigurationBundle | undefined {
-    return this.#stored?.bundle;
+  /** One that was taken at any time, as it was shown: for peers that lack it, to whom it proves itself. */
+  bundle(digest: Digest): ConfigurationBundle | undefined {
+    return this.#held?.digest === digest ? this.#stored?.bundle : this.#options.store.past(digest);
   }
 
   record(digest: Digest): Buffer | undefined {
@@ -144,21 +159,39 @@ export class ConfigurationClient {
     return this.#past;
   }
 
+  /** How often a peer's message was refused because it named another configuration of a number that we know. */
+  get othersNamed(): number {
+    return this.#othersNamed;
+  }
+
   get unwitnessedSinceMs(): number | undefined {
     return this.#stored?.unwitnessedSinceMs;
   }
 
-  /** Judges the configuration a peer names. @throws {OncewayError} `configuration_fork`, `configuration_expired` */
-  judge(reference: ConfigurationReference): ReferenceStanding {
+  /** How the configuration that a peer names stands to ours. Its word alone: nothing is proven by it.
+   *  @throws {OncewayError} the codes of current */
+  standing(reference: ConfigurationReference): ReferenceStanding {
     const view = this.current();
     if (reference.seq === view.reference.seq && reference.digest === view.reference.digest) return 'same';
     const taken = this.#taken.get(reference.seq);
-    if (taken === undefined) return reference.seq > view.reference.seq ? 'newer' : 'unknown';
-    if (taken.digest !== reference.digest)
-      throw this.#alarm('configuration_fork', `another configuration ${reference.seq} was named by a peer`);
-    if (taken.expires * 1000 + view.policy.clockSkewMs < this.#options.clock())
+    if (taken !== undefined && taken.digest !== reference.digest) return 'other';
+    // Also where its head was shown: it is not in force here before its records are.
+    if (reference.seq > view.reference.seq) return 'newer';
+    return taken === undefined ? 'unknown' : 'known';
+  }
+
+  /** Judges the configuration a peer names. Raises no alarm: two numbers are quickly written; two signed heads are an
+   *  alarm when the second is shown (takeShown). @throws {OncewayError} `configuration_fork`, `configuration_expired` */
+  judge(reference: ConfigurationReference): ReferenceStanding {
+    const standing = this.standing(reference);
+    if (standing === 'other') {
+      this.#othersNamed++;
+      throw new OncewayError('configuration_fork', `a peer names another configuration ${reference.seq}`);
+    }
+    const expires = this.#taken.get(reference.seq)?.expires;
+    if (expires !== undefined && expires * 1000 + this.current().policy.clockSkewMs < this.#options.clock())
       throw new OncewayError('configuration_expired', 'the sender decided by an expired configuration');
-    return 'known';
+    return standing;
   }
 
   /** Takes note of a head that a peer showed, without using it: for judging its later messages.
@@ -170,18 +203,42 @@ export class ConfigurationClient {
     this.#remember({ ...reference, expires: head.expires });
   }
 
+  /** Takes a configuration that a peer shows: everything in it proves itself, and nothing is stored before all of it is
+   *  proven. A head that is not newer is only remembered. That the registry's log extends the one last seen the
+   *  witnesses vouch for, so theirs must be enough; the registry is asked for the proof when it is back.
+   *  @param record gives the octets of a record; not yet believed
+   *  @param signal ends it between two records
+   *  @returns whether it is in force now
+   *  @throws {OncewayError} `configuration_invalid`, `configuration_fork`, `configuration_expired`, `witness_overdue`
+   *  (too few cosignatures): nothing was taken */
+  async takeShown(
+    bundle: ConfigurationBundle,
+    record: (digest: Digest) => Promise<Buffer>,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    this.learn(bundle);
+    const genuine = this.#verify(bundle);
+    if (genuine.head.seq <= this.current().reference.seq) return false;
+    this.#checkUnexpired(genuine.head, 'a peer');
+    if (!genuine.proof.witnessed)
+      throw new OncewayError(
+        'witness_overdue',
+        `configuration ${genuine.head.seq} of a peer lacks witnesses`,
+      );
+    // Not in turn: a peer that is slow keeps nobody from what the registry gives.
+    const { records, added } = await this.#gather(bundle, record, signal);
+    return this.#inTurn(() => this.#takeGathered(bundle, genuine, records, added));
+  }
+
   /** Asks once for a newer configuration; true when one was taken.
    *  @param waitS how long the registry may wait for one before it answers
    *  @throws {OncewayError} `configuration_missing` (no registry answers), `configuration_invalid`,
    *  `configuration_older`, `configuration_fork`, `configuration_expired`: nothing was taken */
   async refresh(waitS = 0, signal?: AbortSignal): Promise<boolean> {
     // An unwitnessed head is asked for again until its proof is complete; one without its records, too.
-    const known = this.#stored?.unwitnessedSinceMs === undefined ? this.#view?.reference.digest : undefined;
+    const known = this.#owesProof() ? undefined : this.#view?.reference.digest;
     const bundle = await this.#options.source.bundle(known, waitS, signal);
-    if (bundle === undefined) return false;
-    const taken = this.#taking.then(() => this.#take(bundle, signal));
-    this.#taking = taken.catch(() => undefined);
-    return taken;
+    return bundle === undefined ? false : this.#inTurn(() => this.#take(bundle, signal));
   }
 
   /** Follows the registry until the signal ends it: long polls, and after a failure asks again, ever slower. */
@@ -193,8 +250,7 @@ export class ConfigurationClient {
         const changed = await this.refresh(LONG_POLL_S, signal);
         retryMs = RETRY_MS_MIN;
         // A registry that does not wait is not asked in a circle.
-        if (!changed)
-          await pause(this.unwitnessedSinceMs === undefined ? RETRY_MS_MIN : PROOF_RETRY_MS, signal);
+        if (!changed) await pause(this.#owesProof() ? PROOF_RETRY_MS : RETRY_MS_MIN, signal);
       } catch (error) {
         if (ended()) return;
         this.#options.alarm?.(
@@ -217,11 +273,7 @@ export class ConfigurationClient {
       throw new OncewayError('configuration_older', `the registry offers ${head.seq}, we hold ${before.seq}`);
     if (before !== undefined && head.seq === before.seq && reference.digest !== before.digest)
       throw this.#alarm('configuration_fork', `the registry offers another configuration ${head.seq}`);
-    if (head.expires * 1000 <= this.#options.clock())
-      throw new OncewayError(
-        'configuration_expired',
-        `the registry offers an expired configuration ${head.seq}`,
-      );
+    this.#checkUnexpired(head, 'the registry');
     await this.#checkExtends(genuine.proof, signal);
     const records = new Map<Digest, Buffer>();
     for (const digest of bundle.records) {
@@ -252,7 +304,87 @@ export class ConfigurationClient {
     return changed;
   }
 
-  #verify(bundle: ConfigurationBundle) {
+  /** Those records of a bundle that are not here yet are asked for one after the other, each believed by its digest.
+   *  @throws {OncewayError} `configuration_invalid` */
+  async #gather(
+    bundle: ConfigurationBundle,
+    record: (digest: Digest) => Promise<Buffer>,
+    signal?: AbortSignal,
+  ): Promise<{ records: Map<Digest, Buffer>; added: Map<Digest, Buffer> }> {
+    const records = new Map<Digest, Buffer>();
+    const added = new Map<Digest, Buffer>();
+    let bytes = 0;
+    for (const digest of bundle.records) {
+      const here = this.#records.get(digest) ?? intact(digest, this.#options.store.record(digest));
+      if (here === undefined && added.size === SHOWN_RECORDS_MAX)
+        throw new OncewayError('configuration_invalid', `more than ${SHOWN_RECORDS_MAX} records are missing`);
+      if (here === undefined) signal?.throwIfAborted();
+      const octets = here ?? intact(digest, await record(digest));
+      if (octets === undefined)
+        throw new OncewayError('configuration_invalid', 'a record is not of its digest');
+      records.set(digest, octets);
+      if (here !== undefined) continue;
+      added.set(digest, octets);
+      if ((bytes += octets.length) > SHOWN_BYTES_MAX)
+        throw new OncewayError(
+          'configuration_invalid',
+          `the records have more than ${SHOWN_BYTES_MAX} octets`,
+        );
+    }
+    return { records, added };
+  }
+
+  /** A crash among the records leaves some that nothing names, and the old configuration. */
+  #takeGathered(
+    bundle: ConfigurationBundle,
+    genuine: Verified,
+    records: Map<Digest, Buffer>,
+    added: ReadonlyMap<Digest, Buffer>,
+  ): boolean {
+    const { head, reference, proof } = genuine;
+    const before = this.#stored;
+    // Another one came meanwhile.
+    if (before === undefined || this.#held === undefined || head.seq <= this.#held.seq) return false;
+    const { log, owed = [] } = before;
+    const last = owed.at(-1) ?? log;
+    const shown = { size: proof.size, root: proof.root.toString('base64') };
+    if (shown.size === last.size && shown.root !== last.root)
+      throw this.#alarm('configuration_fork', `two registry logs of ${last.size} entries are signed`);
+    if (shown.size < last.size || owed.length >= OWED_MAX)
+      throw new OncewayError('configuration_invalid', 'the registry must prove its log first');
+    this.#remember({ ...reference, expires: head.expires });
+    const stored: Stored = {
+      v: 1,
+      bundle,
+      taken: [...this.#taken.values()],
+      log,
+      owed: shown.size === last.size ? owed : [...owed, shown],
+    };
+    this.#use(stored, genuine, records, () => {
+      for (const [digest, octets] of added) this.#options.store.addRecord(digest, octets);
+      this.#options.store.save(stored, reference.digest);
+    });
+    return true;
+  }
+
+  /** Whether the registry has yet to prove what was taken: its witnesses, or that its log goes on. */
+  #owesProof(): boolean {
+    return this.#stored?.unwitnessedSinceMs !== undefined || (this.#stored?.owed ?? []).length > 0;
+  }
+
+  #inTurn(take: () => boolean | Promise<boolean>): Promise<boolean> {
+    const taken = this.#taking.then(take);
+    this.#taking = taken.catch(() => undefined);
+    return taken;
+  }
+
+  /** @throws {OncewayError} `configuration_expired` */
+  #checkUnexpired({ seq, expires }: ConfigurationHead, who: string): void {
+    if (expires * 1000 <= this.#options.clock())
+      throw new OncewayError('configuration_expired', `${who} offers an expired configuration ${seq}`);
+  }
+
+  #verify(bundle: ConfigurationBundle): Verified {
     const { anchor } = this.#options;
     const genuine = verifyHead(bundle.head, verifyDelegations(bundle.delegations, anchor), anchor.instance);
     if (recordsRoot(bundle.records) !== genuine.head.root)
@@ -260,22 +392,25 @@ export class ConfigurationClient {
     return { ...genuine, proof: verifyHeadProof(bundle, genuine.reference, anchor) };
   }
 
-  /** The registry's log must extend the one last seen: nothing that was published can be taken back. */
+  /** The registry's log must extend the one last seen, by way of each that a peer showed meanwhile: nothing that was
+   *  published can be taken back. */
   async #checkExtends(proof: { size: number; root: Buffer }, signal?: AbortSignal): Promise<void> {
-    const last = this.#stored?.log;
-    if (last === undefined) return;
-    const from = { size: last.size, root: Buffer.from(last.root, 'base64') };
-    if (proof.size < from.size) throw this.#alarm('configuration_fork', 'the registry log has shrunk');
-    const hashes =
-      proof.size === from.size ? [] : await this.#options.source.consistency(from.size, proof.size, signal);
+    const stored = this.#stored;
+    if (stored === undefined) return;
+    const seen = [stored.log, ...(stored.owed ?? [])].map(({ size, root }) => ({
+      size,
+      root: Buffer.from(root, 'base64'),
+    }));
+    if (seen.some(({ size }) => proof.size < size))
+      throw this.#alarm('configuration_fork', 'the registry log has shrunk');
+    for (const [index, from] of seen.entries()) await this.#checkStep(from, seen[index + 1] ?? proof, signal);
+  }
+
+  async #checkStep(from: LogState, to: LogState, signal?: AbortSignal): Promise<void> {
+    const proof =
+      to.size === from.size ? [] : await this.#options.source.consistency(from.size, to.size, signal);
     try {
-      verifyConsistency({
-        from: from.size,
-        to: proof.size,
-        fromRoot: from.root,
-        toRoot: proof.root,
-        proof: hashes,
-      });
+      verifyConsistency({ from: from.size, to: to.size, fromRoot: from.root, toRoot: to.root, proof });
     } catch (cause) {
       throw this.#alarm('configuration_fork', 'the registry log does not extend the one last seen', cause);
     }
@@ -292,12 +427,7 @@ export class ConfigurationClient {
     );
   }
 
-  #use(
-    stored: Stored,
-    genuine: ReturnType<typeof verifyHead>,
-    records: Map<Digest, Buffer>,
-    save?: () => void,
-  ): void {
+  #use(stored: Stored, genuine: GenuineHead, records: Map<Digest, Buffer>, save?: () => void): void {
     const view = viewOf(genuine.head, genuine.reference, records);
     save?.();
     const changed = this.#view?.reference.digest !== view.reference.digest;

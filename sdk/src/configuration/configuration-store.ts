@@ -25,8 +25,10 @@ export interface Stored {
   readonly v: 1;
   readonly bundle: ConfigurationBundle;
   readonly taken: readonly Taken[];
-  /** The registry's log as last seen, which every later one must extend. */
+  /** The registry's log as it last proved itself, which every later one must extend. */
   readonly log: { readonly size: number; readonly root: string };
+  /** The same log as peers showed it since, oldest first; that it lies in between, the registry has yet to prove. */
+  readonly owed?: readonly Stored['log'][];
   /** Since when heads were taken without enough witnesses; milliseconds. */
   readonly unwitnessedSinceMs?: number;
 }

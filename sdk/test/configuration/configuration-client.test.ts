@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '@onceway/schemas';
 import { ConfigurationClient, ConfigurationStore } from '../../src/configuration/index.js';
-import type { ConfigurationBundle } from '../../src/protocol/index.js';
+import { digestOf, type ConfigurationBundle } from '../../src/protocol/index.js';
 import { MerkleTree } from '../../src/verify/index.js';
-import { NOW_MS, Publisher } from './publisher.js';
+import { NOW_MS, Publisher, type Publish } from './publisher.js';
 
 let folder: string;
 let publisher: Publisher;
@@ -328,6 +328,173 @@ describe('the configuration that a peer names', () => {
     expect(() => client.learn({ ...other, delegations: [] })).toThrow(
       expect.objectContaining({ code: 'configuration_invalid' }),
     );
+  });
+});
+
+describe('a configuration that a peer shows', () => {
+  const records = (): string[] => readdirSync(join(folder, 'records')).sort();
+  const group = (code: string, length = 0): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        ...{ v: 1, type: 'global-group', code, members: [] },
+        description: { en: `g${'x'.repeat(length)}`, vi: 'n' },
+      }),
+    );
+  const show = (digest: Digest): Promise<Buffer> => publisher.record(digest);
+  /** A client that holds the first one, and cut off from the registry, which goes on. */
+  async function behind(order: Publish = {}) {
+    publisher.publish();
+    const client = open();
+    await client.refresh();
+    const shown = publisher.publish(order);
+    publisher.isAway = true;
+    return { client, shown };
+  }
+
+  test('is taken with the records that are lacking, and outlives a restart', async () => {
+    const { client, shown } = await behind();
+    expect(await client.takeShown(shown, show)).toBe(true);
+    expect(seqOf(client)).toBe(2);
+    expect(changes).toBe(2);
+    expect(records()).toHaveLength(2);
+    expect(seqOf(open())).toBe(2);
+    expect(client.bundle(client.current().reference.digest)).toEqual(shown);
+    // Again it is nothing new, and no record is asked for.
+    expect(await client.takeShown(shown, () => Promise.reject(new Error('asked')))).toBe(false);
+  });
+
+  test('whose registry proves its log when it is back is settled; until then its proof is asked for', async () => {
+    const { client, shown } = await behind();
+    await client.takeShown(shown, show);
+    publisher.publish({ seq: 3 });
+    await client.takeShown(publisher.current as ConfigurationBundle, show);
+    publisher.isAway = false;
+    const asked: number[][] = [];
+    const consistency = publisher.consistency.bind(publisher);
+    publisher.consistency = (from, to) => (asked.push([from, to]), consistency(from, to));
+    expect(await client.refresh()).toBe(false);
+    expect(await client.refresh()).toBe(false);
+    expect(asked).toEqual([
+      [1, 2],
+      [2, 3],
+    ]);
+    expect(alarms).toEqual([]);
+  });
+
+  test.each([
+    ['another log', [1, 2, 3]],
+    ['a shorter log', [1]],
+  ])('and then the registry shows %s: an alarm, and nothing is taken', async (_, entries) => {
+    const { client, shown } = await behind();
+    await client.takeShown(shown, show);
+    publisher.isAway = false;
+    publisher.tree = new MerkleTree();
+    if (entries.length > 1) for (const entry of entries) publisher.tree.append(Buffer.alloc(32, entry));
+    publisher.publish({ seq: 3 });
+    await expect(client.refresh()).rejects.toMatchObject({ code: 'configuration_fork' });
+    // After a restart, too: what a peer showed is not forgotten.
+    await expect(open().refresh()).rejects.toMatchObject({ code: 'configuration_fork' });
+    expect(alarms).toEqual(['configuration_fork', 'configuration_fork']);
+    expect(seqOf(client)).toBe(2);
+  });
+
+  test('that is signed beside the one taken is an alarm; only named, it is none, and counted', async () => {
+    const { client, shown } = await behind();
+    await client.takeShown(shown, show);
+    const tree = publisher.tree;
+    publisher.tree = new MerkleTree();
+    const other = publisher.publish({ seq: 2, refreshMs: 7 });
+    publisher.tree = tree;
+    const { digest } = JSON.parse(other.entry) as { digest: Digest };
+    expect(() => client.judge({ seq: 2, digest })).toThrow(
+      expect.objectContaining({ code: 'configuration_fork' }),
+    );
+    expect(alarms).toEqual([]);
+    expect(client.othersNamed).toBe(1);
+    await expect(client.takeShown(other, show)).rejects.toMatchObject({ code: 'configuration_fork' });
+    expect(alarms).toEqual(['configuration_fork']);
+    expect(seqOf(client)).toBe(2);
+  });
+
+  const lies: readonly [string, Publish, (shown: ConfigurationBundle) => ConfigurationBundle, string][] = [
+    ['is expired', { lifetimeS: -1 }, (shown) => shown, 'configuration_expired'],
+    ['too few witnesses cosigned', { witnessed: false }, (shown) => shown, 'witness_overdue'],
+    ['is of another instance', { instance: 'OTHER' }, (shown) => shown, 'configuration_invalid'],
+    ['lacks its delegations', {}, (shown) => ({ ...shown, delegations: [] }), 'configuration_invalid'],
+    ['leaves out a record', {}, (shown) => ({ ...shown, records: [] }), 'configuration_invalid'],
+    [
+      'adds a record',
+      {},
+      (shown) => ({ ...shown, records: [...shown.records, digestOf(group('a'))] }),
+      'configuration_invalid',
+    ],
+    ['has no proof', {}, (shown) => ({ ...shown, proof: '' }), 'configuration_invalid'],
+    [
+      'has more records than are taken',
+      { more: Array.from({ length: 256 }, (_, n) => group(`g${n}`)) },
+      (shown) => shown,
+      'configuration_invalid',
+    ],
+    [
+      'has more octets than are taken',
+      { more: Array.from({ length: 5 }, (_, n) => group(`g${n}`, 1_000_000)) },
+      (shown) => shown,
+      'configuration_invalid',
+    ],
+  ];
+  test.each(lies)('and that %s brings nothing', async (_, order, alter, code) => {
+    const { client, shown } = await behind(order);
+    const before = records();
+    await expect(client.takeShown(alter(shown), show)).rejects.toMatchObject({ code });
+    expect(seqOf(client)).toBe(1);
+    expect(records()).toEqual(before);
+    expect(seqOf(open())).toBe(1);
+  });
+
+  test('with one record that is another brings nothing, nor the records before it', async () => {
+    const { client, shown } = await behind({ more: [group('a'), group('b')] });
+    const before = records();
+    const [, , last] = shown.records;
+    await expect(
+      client.takeShown(shown, (digest) => (digest === last ? Promise.resolve(group('c')) : show(digest))),
+    ).rejects.toMatchObject({ code: 'configuration_invalid' });
+    expect(seqOf(client)).toBe(1);
+    expect(records()).toEqual(before);
+  });
+
+  /** A peer that shows its records only when it is let. */
+  function slow() {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const asked: Digest[] = [];
+    const record = (digest: Digest) => (asked.push(digest), held.then(() => show(digest)));
+    return { record, asked, release: () => release() };
+  }
+
+  test('is given up when its time is over: no other record is asked for', async () => {
+    const { client, shown } = await behind({ more: [group('a'), group('b')] });
+    const before = records();
+    const peer = slow();
+    const end = new AbortController();
+    const taking = client.takeShown(shown, peer.record, end.signal);
+    end.abort();
+    peer.release();
+    await expect(taking).rejects.toThrow();
+    expect(peer.asked).toHaveLength(1);
+    expect(seqOf(client)).toBe(1);
+    expect(records()).toEqual(before);
+  });
+
+  test('slowly keeps nobody from what the registry gives', async () => {
+    const { client, shown } = await behind({ more: [group('a')] });
+    const peer = slow();
+    const taking = client.takeShown(shown, peer.record);
+    publisher.isAway = false;
+    publisher.publish();
+    expect(await client.refresh()).toBe(true);
+    peer.release();
+    expect(await taking).toBe(false);
+    expect(seqOf(client)).toBe(3);
   });
 });
 

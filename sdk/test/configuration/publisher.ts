@@ -48,6 +48,8 @@ export interface Publish {
   readonly instance?: string;
   readonly signedBy?: KeyObject;
   readonly witnessed?: boolean;
+  /** Records beside the policy. */
+  readonly more?: readonly Buffer[];
 }
 
 export class Publisher implements ConfigurationSource {
@@ -102,9 +104,11 @@ export class Publisher implements ConfigurationSource {
       refreshMs: order.refreshMs ?? seq * 1000,
       algorithms: [{ alg: 'ES256', from: 0 }],
     };
-    const octets = Buffer.from(JSON.stringify(policy));
-    const digest = digestOf(octets);
-    this.records.set(digest, octets);
+    const records = [Buffer.from(JSON.stringify(policy)), ...(order.more ?? [])].map((octets) => {
+      const digest = digestOf(octets);
+      this.records.set(digest, octets);
+      return digest;
+    });
     const issued = order.issuedS ?? NOW_MS / 1000;
     const head = {
       v: 1,
@@ -112,7 +116,7 @@ export class Publisher implements ConfigurationSource {
       seq,
       issued,
       expires: issued + (order.lifetimeS ?? 86_400),
-      root: recordsRoot([digest]),
+      root: recordsRoot(records),
     };
     const entry = JSON.stringify({
       v: 1,
@@ -125,7 +129,7 @@ export class Publisher implements ConfigurationSource {
     return (this.current = {
       head: [signRaw('configuration+jws', head, order.signedBy ?? this.configuration)],
       delegations: this.delegations,
-      records: [digest],
+      records,
       entry,
       proof: formatTlogProof({
         index,

@@ -3,9 +3,11 @@
 import type { SecurityServerRecord } from '@onceway/sdk/protocol';
 import {
   checkCommitment,
+  codeOf,
   memberOf,
   OncewayError,
   verifySignature,
+  type ConfigurationReference,
   type Envelope,
   type RequestClaims,
   type Salts,
@@ -17,8 +19,8 @@ import type { Exchange } from './exchange.js';
 
 type Speaking = Pick<RequestClaims, 'iss' | 'server' | 'cfg'>;
 
-/** Brings our configuration up to the one that a message names, where that can be had from the registry or from the
- *  peer that named it; otherwise our own unexpired one decides, and the entry keeps both. Nothing is judged yet.
+/** Brings our configuration up to the one that a message names, where that can be had from the peer that named it or
+ *  from the registry; otherwise our own unexpired one decides, and the entry keeps both. Nothing is judged yet.
  *  @throws {OncewayError} the codes of ConfigurationClient.current */
 export function catchUp(
   speaking: Speaking,
@@ -26,7 +28,10 @@ export function catchUp(
   trust: TrustView,
   exchange: Exchange,
 ): TrustView | Promise<TrustView> {
-  return speaking.cfg.seq === trust.reference.seq ? trust : catchUpNow(speaking, peer, trust, exchange);
+  const { seq, digest } = trust.reference;
+  return speaking.cfg.seq === seq && speaking.cfg.digest === digest
+    ? trust
+    : catchUpNow(speaking, peer, trust, exchange);
 }
 
 async function catchUpNow(
@@ -36,18 +41,40 @@ async function catchUpNow(
   exchange: Exchange,
 ): Promise<TrustView> {
   const { configuration } = exchange;
-  try {
-    const standing = configuration.judge(cfg);
-    if (standing === 'same' || standing === 'known') return configuration.current();
-    await exchange.catchUp.once(cfg.seq, async () => {
-      if (standing === 'newer') await configuration.refresh();
-      if (configuration.judge(cfg) === 'unknown')
-        configuration.learn(await exchange.sources.configuration(peer, trust, cfg.digest));
+  // A fork and an expired one are refused when the signature under that claim is proven: judgeConfiguration.
+  const isOurs = (): boolean => ['same', 'known'].includes(configuration.standing(cfg));
+  if (!isOurs())
+    await exchange.catchUp.once(peer.id, cfg, async (signal) => {
+      const failed = await takeFrom(peer, cfg, trust, exchange, signal).catch((error: unknown) => ({
+        error,
+      }));
+      if (!isOurs() && cfg.seq > configuration.current().reference.seq)
+        await exchange.catchUp.once('registry', cfg, () => configuration.refresh(0, signal));
+      if (failed !== undefined && !isOurs()) throw failed.error;
     });
-  } catch {
-    // A fork and an expired one are refused when the signature under that claim is proven: judgeConfiguration.
-  }
   return configuration.current();
+}
+
+/** Takes what a peer named from the peer itself. A head that is signed like one that we took and says another thing is
+ *  kept as evidence, in the log; the alarm is the configuration's own. */
+async function takeFrom(
+  peer: SecurityServerRecord,
+  { digest }: ConfigurationReference,
+  trust: TrustView,
+  { configuration, sources, log }: Exchange,
+  signal: AbortSignal,
+): Promise<void> {
+  const bundle = await sources.configuration(peer, trust, digest);
+  try {
+    await configuration.takeShown(bundle, (of) => sources.record(peer, trust, of), signal);
+  } catch (error) {
+    const { head, delegations } = bundle;
+    if (codeOf(error) === 'configuration_fork')
+      await log.appendMaterials([
+        { kind: 'configuration', digest, octets: () => Buffer.from(JSON.stringify({ head, delegations })) },
+      ]);
+    throw error;
+  }
 }
 
 /** What the sender decided by, once it is proven that it says so.

@@ -8,6 +8,7 @@ import type { Subject } from '../services/service.js';
 import type {
   CertificateCredential,
   ConfigurationCredential,
+  RecordCredential,
   RightCredential,
 } from '../trust/peer-sources.js';
 import type { Exchange } from './exchange.js';
@@ -21,13 +22,12 @@ export async function showCredential(
   const trust = exchange.configuration.current();
   const asker = trust.serverOfCertificate(certificate, exchange.clock());
   if (asker === undefined) throw new OncewayError('peer_not_authenticated', 'the asker is not listed');
-  const bundle = exchange.configuration.bundle();
-  if (bundle !== undefined && digest === trust.reference.digest)
-    return JSON.stringify({
-      type: 'configuration',
-      head: bundle.head,
-      delegations: bundle.delegations,
-    } satisfies ConfigurationCredential);
+  const bundle = exchange.configuration.bundle(digest);
+  if (bundle !== undefined)
+    return JSON.stringify({ type: 'configuration', ...bundle } satisfies ConfigurationCredential);
+  const record = exchange.configuration.record(digest);
+  if (record !== undefined)
+    return JSON.stringify({ type: 'record', record: record.toString() } satisfies RecordCredential);
   const right = exchange.directory.right(digest);
   if (right !== undefined && asker.clients.some((client) => isMeant(client, right.subject, trust)))
     return JSON.stringify({ type: 'right', right: right.right } satisfies RightCredential);

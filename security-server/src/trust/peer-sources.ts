@@ -6,16 +6,21 @@ import { join } from 'node:path';
 import type { Digest } from '@onceway/schemas';
 import {
   CERTIFICATE_BYTES_MAX,
+  digestOf,
+  JSON_BYTES_MAX,
   OCSP_ANSWER_BYTES_MAX,
   OncewayError,
+  parseConfigurationBundle,
+  parseJws,
+  type ConfigurationBundle,
   type SecurityServerRecord,
 } from '@onceway/sdk/protocol';
 import { ocspRequest, verifyOcspAnswer, type TrustView } from '@onceway/sdk/verify';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { replaceFile } from '../keys/durable-file.js';
-import { CREDENTIAL_TIMEOUT_MS } from '../limits.js';
-import type { PeerTransport } from '../transport/peer-transport.js';
+import { CONFIGURATION_BYTES_MAX, CREDENTIAL_TIMEOUT_MS } from '../limits.js';
 import { askTrustService } from '../transport/ask.js';
+import type { PeerConnection, PeerReply, PeerTransport } from '../transport/peer-transport.js';
 import type { CredentialSource, ShownCredential } from './credentials.js';
 
 /** Answer of `GET /credentials/{digest}` for a certificate; DER in base64. */
@@ -26,11 +31,15 @@ export interface CertificateCredential {
   readonly ocsp: string;
 }
 
-/** ... and for a configuration: what a peer needs to judge a head that it lacks. */
-export interface ConfigurationCredential {
+/** ... and for a configuration, by the digest of its head: what a peer needs to judge one that it lacks, and to take it. */
+export interface ConfigurationCredential extends ConfigurationBundle {
   readonly type: 'configuration';
-  readonly head: readonly string[];
-  readonly delegations: readonly (readonly string[])[];
+}
+
+/** ... and for a record of a configuration: its octets, which are strict JSON. */
+export interface RecordCredential {
+  readonly type: 'record';
+  readonly record: string;
 }
 
 /** ... and for a right, to its parties: a `right+jws`. */
@@ -57,12 +66,8 @@ const validate = new Ajv2020().compile({
     {
       type: 'object',
       additionalProperties: false,
-      required: ['type', 'head', 'delegations'],
-      properties: {
-        type: { const: 'configuration' },
-        head: { type: 'array', maxItems: 16, items: compact },
-        delegations: { type: 'array', maxItems: 64, items: { type: 'array', maxItems: 16, items: compact } },
-      },
+      required: ['type', 'record'],
+      properties: { type: { const: 'record' }, record: { type: 'string', maxLength: JSON_BYTES_MAX } },
     },
     {
       type: 'object',
@@ -73,6 +78,8 @@ const validate = new Ajv2020().compile({
   ],
 });
 const CREDENTIAL_BYTES_MAX = 512 * 1024;
+/** A record in JSON, whose quotes and backslashes are escaped once more. */
+const RECORD_BYTES_MAX = 2 * JSON_BYTES_MAX;
 
 export interface PeerSourcesOptions {
   /** Milliseconds since 1970. */
@@ -117,16 +124,30 @@ export class PeerSources {
     };
   }
 
-  /** The head of a configuration that a peer named and we lack; not yet verified. */
+  /** The configuration that a peer named and we lack; not yet verified, but of this digest. */
   async configuration(
     server: SecurityServerRecord,
     trust: TrustView,
     digest: Digest,
-  ): Promise<ConfigurationCredential> {
-    const shown = await this.#ask(server, trust, digest);
-    if (shown.type !== 'configuration')
+  ): Promise<ConfigurationBundle> {
+    const { type, ...bundle } = await this.#fetch<{ readonly type?: unknown }>(
+      server,
+      trust,
+      digest,
+      CONFIGURATION_BYTES_MAX,
+    );
+    const shown = type === 'configuration' ? parseConfigurationBundle(bundle) : undefined;
+    if (shown === undefined || digestOf(parseJws(shown.head[0] ?? '').payloadOctets) !== digest)
       throw new OncewayError('configuration_invalid', `${server.id} shows something else for ${digest}`);
     return shown;
+  }
+
+  /** A record of it; not yet verified. */
+  async record(server: SecurityServerRecord, trust: TrustView, digest: Digest): Promise<Buffer> {
+    const shown = await this.#ask(server, trust, digest, RECORD_BYTES_MAX);
+    if (shown.type !== 'record')
+      throw new OncewayError('configuration_invalid', `${server.id} shows something else for ${digest}`);
+    return Buffer.from(shown.record);
   }
 
   /** A right by which a peer decided on our request; not yet verified. */
@@ -192,33 +213,47 @@ export class PeerSources {
     server: SecurityServerRecord,
     trust: TrustView,
     digest: Digest,
-  ): Promise<CertificateCredential | ConfigurationCredential | RightCredential> {
-    const ask = async (): Promise<unknown> => {
-      const connection = await this.#options.peers.acquire(server, trust, true);
-      let reusable = false;
-      try {
-        const reply = await connection.send(
-          'GET',
-          `/credentials/${digest}`,
-          {},
-          null,
-          CREDENTIAL_BYTES_MAX,
-          CREDENTIAL_TIMEOUT_MS,
-        );
-        reusable = true;
-        if (reply.status !== 200)
-          throw new OncewayError(
-            'certificate_status_unknown',
-            `${server.id} answered ${reply.status} for ${digest}`,
-          );
-        return JSON.parse(reply.body.toString('utf8'));
-      } finally {
-        this.#options.peers.release(connection, reusable);
-      }
-    };
-    const shown = await within(ask(), CREDENTIAL_TIMEOUT_MS);
+    bytesMax = CREDENTIAL_BYTES_MAX,
+  ): Promise<CertificateCredential | RecordCredential | RightCredential> {
+    const shown: unknown = await this.#fetch(server, trust, digest, bytesMax);
     if (!validate(shown)) throw new OncewayError('certificate_invalid', `${server.id} shows no credential`);
     return shown;
+  }
+
+  /** JSON, nothing of it believed. What does not come in time is cut off with its connection. */
+  async #fetch<T extends object>(
+    server: SecurityServerRecord,
+    trust: TrustView,
+    digest: Digest,
+    bytesMax: number,
+  ): Promise<T> {
+    const { peers } = this.#options;
+    let connection: PeerConnection | undefined;
+    let isOver = false;
+    let reusable = false;
+    const ask = async (): Promise<PeerReply> => {
+      const acquired = await peers.acquire(server, trust, true);
+      if (isOver) {
+        peers.release(acquired, true);
+        throw new OncewayError('provider_unreachable', 'nobody waits any more');
+      }
+      connection = acquired;
+      const path = `/credentials/${digest}`;
+      return acquired.send('GET', path, {}, null, bytesMax, CREDENTIAL_TIMEOUT_MS);
+    };
+    try {
+      const reply = await within(ask(), CREDENTIAL_TIMEOUT_MS);
+      reusable = true;
+      if (reply.status !== 200)
+        throw new OncewayError(
+          'certificate_status_unknown',
+          `${server.id} answered ${reply.status} for ${digest}`,
+        );
+      return JSON.parse(reply.body.toString('utf8')) as T;
+    } finally {
+      isOver = true;
+      if (connection !== undefined) peers.release(connection, reusable);
+    }
   }
 }
 
