@@ -104,6 +104,25 @@ describe('the command line', () => {
     );
   });
 
+  test('keeps groups, whole', async () => {
+    const officer = as('registration-officer');
+    const put = (...members: string[]) =>
+      run('group', 'put', 'hospitals', '--name-en', 'Hospitals', ...members, ...officer);
+    expect((await put('--members', 'VN/GOV/MOH/birth')).code).toBe(0);
+    const list = async (): Promise<unknown> =>
+      JSON.parse((await run('--json', 'group', 'list', ...as('auditor'))).stdout);
+    expect(await list()).toMatchObject([
+      { code: 'hospitals', description: { en: 'Hospitals', vi: 'Hospitals' }, members: ['VN/GOV/MOH/birth'] },
+    ]);
+    const refused = await run('group', 'put', 'hospitals', '--name-en', 'H', ...as('auditor'));
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('registration-officer') });
+    expect((await put()).code).toBe(0);
+    expect(await list()).toMatchObject([{ members: [] }]);
+    expect((await run('group', 'remove', 'hospitals', ...officer)).code).toBe(0);
+    expect(await list()).toEqual([]);
+    expect((await run('group', 'put', '--help')).stdout).toContain('$ onceway-registry group put hospitals');
+  });
+
   test('says which code refused, with what may be done, and exits 1', async () => {
     const refused = await run('audit', ...as('registration-officer'));
     expect(refused).toMatchObject({ code: 1, stdout: '' });

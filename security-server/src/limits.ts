@@ -79,6 +79,31 @@ export const REFUSAL_NOTES_INTERVAL_MS = 60_000;
 /** A right that a provider named and did not show is asked for again no sooner than this. */
 export const RIGHT_RETRY_MS = 60_000;
 
+/** One `right+jws`: with a long reason in Vietnamese it stays far below. */
+export const RIGHT_BYTES_MAX = 24 * 1024;
+
+/** Rights that one peer may push in a second, as many as signed refusals: each is an entry of the log. */
+export const PUSHED_RIGHTS_PER_S_MAX = 10;
+
+/** Rights of one member that are held here, in memory by their claims. */
+export const HELD_RIGHTS_OF_MEMBER_MAX = 16_384;
+
+/** A peer that takes a right writes one entry, and may first ask for the status of its certificate. */
+export const PUSH_TIMEOUT_MS = 10_000;
+/** Its answer is empty, or a problem. */
+export const RIGHT_ANSWER_BYTES_MAX = 16 * 1024;
+
+/** A server that does not take a right is asked again after this, then after twice as long, up to the second. */
+export const PUSH_RETRY_MS_MIN = 1_000;
+export const PUSH_RETRY_MS_MAX = 300_000;
+
+/** Servers to which rights are pushed at once. */
+export const PUSHES_AT_ONCE_MAX = 8;
+
+/** Groups of one provider, and members of one of them. */
+export const LOCAL_GROUPS_MAX = 1_024;
+export const LOCAL_GROUP_MEMBERS_MAX = 4_096;
+
 /** Rights that answers named and that need no further question; beyond, they are looked up anew. */
 export const KNOWN_RIGHTS_MAX = 16_384;
 

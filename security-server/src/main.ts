@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { ConfigurationClient, ConfigurationStore, httpConfigurationSource } from '@onceway/sdk/configuration';
 import {
   BODY_IN_MEMORY_BYTES_MAX,
+  codeOf,
   parseAnchor,
   type ErrorCode,
   type OncewayError,
@@ -34,11 +35,13 @@ import { RefusalReports } from './http/refusal-reports.js';
 import { descriptionPublisher } from './jobs/publish-descriptions.js';
 import { keepCertificateStatusFresh } from './jobs/refresh-certificate-status.js';
 import { pause } from './jobs/pause.js';
+import { RightPushing } from './jobs/push-rights.js';
 import { SealingJob } from './jobs/seal-checkpoint.js';
 import { SoftwareToken } from './keys/software-token.js';
 import { identityOf, internalIdentityOf } from './keys/tls-identity.js';
 import {
   CONCURRENT_EXCHANGES_MAX,
+  PUSHED_RIGHTS_PER_S_MAX,
   OUTCOME_ASK_INTERVAL_MS,
   OUTCOME_ASK_TOTAL_MS,
   REFUSAL_NOTES_INTERVAL_MS,
@@ -140,6 +143,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
   });
   // Set once there are services: the last good configuration is taken before.
   let publish = (): void => undefined;
+  let pushRights = (): void => undefined;
   let closeUnlisted: (view: TrustView) => void = () => undefined;
   let renewIdentity: (view: TrustView) => void = () => undefined;
   const configuration = new ConfigurationClient({
@@ -155,6 +159,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
       closeUnlisted(view);
       renewIdentity(view);
       publish();
+      pushRights();
     },
   });
   const log = await openMessageLog(join(folder, 'log'), {
@@ -169,6 +174,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
     database: state,
     token,
     enterRight: (right) => log.appendToServerLog({ type: 'right', right }),
+    rightEntered: () => pushRights(),
     clock,
   });
   await services.recover();
@@ -178,6 +184,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
     clock,
   });
   await settleOpenRequests(log);
+  const failures = new RefusalReports(clock, options.limits?.refusalReportsMs ?? REFUSAL_NOTES_INTERVAL_MS);
   const exchange: Exchange = {
     server: settings.id,
     configuration,
@@ -186,6 +193,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
     replay: await restoreReplay(log, clock),
     running: new Running(),
     refusals: new RefusalRate(clock),
+    pushes: new RefusalRate(clock, PUSHED_RIGHTS_PER_S_MAX),
     notes: new RefusalNotes((note) => log.appendToServerLog(note), REFUSAL_NOTES_INTERVAL_MS),
     rights: new HeldRights(clock),
     directory: services.directory,
@@ -200,6 +208,18 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
       folder: join(folder, 'certificate-status'),
     }),
     catchUp: new CatchUp(clock),
+    failed: (what, error, about = {}) => {
+      const unreported = failures.due(codeOf(error), what);
+      if (unreported === undefined) return;
+      report({
+        event: 'failed_beside',
+        what,
+        code: codeOf(error),
+        ...about,
+        unreported,
+        why: reasonOf(error),
+      });
+    },
     ownUsage: (digest) => own.find(digest)?.usage,
     clock,
     randomBytes: randomPool(),
@@ -270,11 +290,17 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
       for (const { step, error } of failures) report({ event: 'alarm', step, why: reasonOf(error) });
     },
   );
+  const pushing = new RightPushing(exchange, services.deliveries);
   opened.push(
     () => sealing.stop(),
+    () => pushing.close(),
     () => exchange.services.close(),
     () => peers.close(),
+    // A peer that is slow is not waited for: its connection ends first.
+    () => void pushing.close(),
   );
+  pushRights = () => void pushing.wake();
+  pushRights();
   const requests = new ManagementRequests({ database: state, token, registry, server: settings.id, clock });
   const management = createServer(
     createManagementServer({
@@ -289,6 +315,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
         sealing,
         publishDescriptions,
         report,
+        pushRights: () => pushRights(),
       },
       counters: () => ({ ...counters, other_configurations_named_total: configuration.othersNamed }),
     }),

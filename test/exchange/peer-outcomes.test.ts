@@ -7,14 +7,12 @@ import { RefusalNotes } from '@onceway/security-server/exchange/refusal-notes';
 import { RefusalRate } from '@onceway/security-server/exchange/refusal-rate';
 import {
   CLOCK_SKEW_MS_MAX,
-  digestOf,
   OncewayError,
   parseAnswerEnvelope,
   type Digest,
   type LogEntry,
   type SubsystemId,
 } from '@onceway/sdk/protocol';
-import { request } from 'undici';
 import { Federation, TestClock, type TestServer, type TestService } from './federation.js';
 import { HostilePeer, identityOf, stranger, type Alterations, type Reply } from './hostile-peer.js';
 import { recordsOf } from './peer-records.js';
@@ -272,7 +270,7 @@ describe('credentials', () => {
     expect(await show(certificateDigest)).toMatchObject({ status: 404, shown: { code: 'not_found' } });
   });
 
-  test('of a right are shown to its parties only; the consumer enters the one that it lacks, once', async () => {
+  test('of a right are shown to its parties only', async () => {
     const [right] = provider.running.services.directory.rights();
     const digest = right?.digest ?? ('' as Digest);
     expect(await show(digest, spare)).toMatchObject({ status: 404 });
@@ -291,27 +289,6 @@ describe('credentials', () => {
     expect(await show(granted.digest)).toMatchObject({ status: 200, shown: { type: 'right' } });
     expect(await show(granted.digest, spare)).toMatchObject({ status: 404 });
     await provider.running.services.revoke(granted.id, 'for the test', 'test');
-    const call = async (): Promise<void> => {
-      const answer = await request(`${consumer.running.addresses.client}/r1/${echo.id}`, {
-        headers: { 'X-Road-Client': client },
-      });
-      await answer.body.text();
-      expect(answer.statusCode).toBe(200);
-    };
-    await call();
-    const held = await until(
-      () => rightsOf(consumer),
-      (rights) => rights.length > 0,
-    );
-    expect(held.map((entry) => digestOf(Buffer.from(entry)))).toEqual([digest]);
-    await call();
-    await consumer.restart();
-    await call();
-    // Known from the log after a restart: the question whether it is held has been answered once it is asked again.
-    await consumer.running.exchange.rights.once(digest, consumer.running.exchange.log, () =>
-      Promise.reject(new Error('not held')),
-    );
-    expect(await rightsOf(consumer)).toHaveLength(1);
   });
 });
 
@@ -352,21 +329,3 @@ describe('a provider whose log was lost and restored from a copy', () => {
     expect(echo.calls).toHaveLength(2);
   });
 });
-
-async function rightsOf(server: TestServer): Promise<string[]> {
-  const { log } = server.running.exchange;
-  const rights: string[] = [];
-  for (let index = 0; index < log.counts().server; index++) {
-    const entry = JSON.parse((await log.entry(log.server, index)).toString()) as LogEntry;
-    if (entry.type === 'right') rights.push(entry.right);
-  }
-  return rights;
-}
-
-async function until<T>(read: () => Promise<T>, isSo: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await read();
-    if (isSo(value)) return value;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

@@ -51,6 +51,27 @@ export function addManagementCommands(program: Command): void {
     ],
   );
 
+  const group = program.command('group').description('Global groups: clients that rights may name together.');
+  add(group, 'list', 'List groups with their members.', (ask) => ask('GET', '/groups'));
+  add(
+    group,
+    'put <group>',
+    'Make a group what is given, whole.',
+    (ask, options, code = '') =>
+      ask('PUT', pathOf('groups', code), {
+        description: namesOf(options),
+        members: (options['members'] ?? '').split(',').filter((each) => each !== ''),
+      }),
+    [
+      ['!--name-en <name>', 'what it is, in English'],
+      ['--name-vi <name>', 'in Vietnamese; the English one without it'],
+      ['--members <clients>', 'comma-separated; those left out are in it no longer'],
+    ],
+  );
+  add(group, 'remove <group>', 'Remove a group: rights that name it grant nothing.', (ask, _, code = '') =>
+    ask('DELETE', pathOf('groups', code)),
+  );
+
   const server = program.command('server').description('Security servers: list, suspend, lift.');
   add(server, 'list', 'List security servers.', (ask) => ask('GET', '/security-servers'));
   add(server, 'show <server>', 'One server with its certificates.', (ask, _, id = '') =>

@@ -138,6 +138,11 @@ export class TrustView {
     return this.#groups.get(client) ?? NO_GROUPS;
   }
 
+  /** The clients in a global group; none where there is no such group. */
+  clientsOf(code: string): readonly ClientId[] {
+    return [...this.#groups].flatMap(([client, codes]) => (codes.has(code) ? [client] : []));
+  }
+
   /** Whether there is a global group of this code, with members or without. */
   hasGroup(code: string): boolean {
     return this.#groupCodes.has(code);

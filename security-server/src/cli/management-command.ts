@@ -14,6 +14,8 @@ export type Option = readonly [flags: string, description: string];
 const EXAMPLES: Readonly<Record<string, string>> = {
   client: 'VN/GOV/MOJ/civil-status',
   service: 'VN/GOV/MPS/population/persons',
+  code: 'hospitals',
+  member: 'VN/GOV/MOH/hospital-a',
   id: '0199c82c-c000-701f-8690-41edb0af2da6',
   seq: '1760000000',
   mid: 'ZTJmNGQ1…',

@@ -22,6 +22,9 @@ export function addManagementCommands(program: Command): void {
   );
   addServices(program.command('service').description('Services offered here.'));
   addRights(program.command('right').description('Who may call what.'));
+  addGroups(
+    program.command('group').description('Groups of clients that a provider here keeps itself, for rights.'),
+  );
   addKeys(program.command('key').description('Keys of the token and their certificates.'));
   addLog(program.command('message').description('The message log.'));
   addAccounts(program.command('api-key').description('Who may administer this server.'));
@@ -114,12 +117,13 @@ function addRights(right: Command): void {
     'grant <service>',
     'service-administrator',
     'Grant a right, or change one',
-    (ask, { client, group, endpoint, until, reason }, service) => {
-      if ((client === undefined) === (group === undefined))
-        throw new OncewayError('request_invalid', 'to whom? Give --client or --group');
+    (ask, { client, group, localGroup, endpoint, until, reason }, service) => {
+      const given = Object.entries({ client, group, localGroup }).filter(([, name]) => name !== undefined);
+      if (given.length !== 1)
+        throw new OncewayError('request_invalid', 'to whom? Give --client, --group or --local-group');
       return ask('POST', '/rights', {
         service,
-        subject: client === undefined ? { group } : { client },
+        subject: Object.fromEntries(given),
         ...(endpoint === undefined ? {} : { endpoint: readEndpoint(endpoint) }),
         ...(until === undefined ? {} : { until: readTime(until) }),
         reason,
@@ -128,13 +132,21 @@ function addRights(right: Command): void {
     [
       ['--client <client>', 'subsystem that may call'],
       ['--group <code>', 'global group whose members may call'],
+      ['--local-group <code>', 'group of the provider itself whose members may call'],
       ['--endpoint <endpoint>', '"GET /persons/*"; the whole service without it'],
       ['--until <time>', 'last moment, ISO 8601; until it is revoked without it'],
       ['!--reason <text>', 'stands in the signed right'],
     ],
   );
-  add(right, 'show <id>', 'auditor', 'All revisions as they were signed', (ask, _flags, id = '') =>
-    ask('GET', pathOf('rights', id)),
+  add(right, 'held', 'auditor', 'Rights that other servers granted to clients here', (ask) =>
+    ask('GET', '/held-rights'),
+  );
+  add(
+    right,
+    'show <id>',
+    'auditor',
+    'All revisions as they were signed, and which servers have taken them',
+    (ask, _flags, id = '') => ask('GET', pathOf('rights', id)),
   );
   add(
     right,
@@ -143,6 +155,46 @@ function addRights(right: Command): void {
     'Revoke a right',
     (ask, { reason }, id = '') => ask('POST', pathOf('rights', id, 'revocation'), { reason }),
     [['!--reason <text>', 'stands in the signed right']],
+  );
+}
+
+function addGroups(group: Command): void {
+  const at = (client: string, code: string): string => pathOf('local-groups', client, code);
+  add(group, 'list', 'auditor', 'All groups with their members', (ask) => ask('GET', '/local-groups'));
+  add(
+    group,
+    'create <client> <code>',
+    'service-administrator',
+    'Make a group of a provider, or describe it anew',
+    (ask, { nameEn = '', nameVi }, client = '', code = '') =>
+      ask('PUT', at(client, code), { description: { en: nameEn, vi: nameVi ?? nameEn } }),
+    [
+      ['!--name-en <name>', 'what it is, in English'],
+      ['--name-vi <name>', 'in Vietnamese; the English one without it'],
+    ],
+  );
+  add(
+    group,
+    'add <client> <code> <member>',
+    'service-administrator',
+    'Add a client to a group',
+    (ask, _flags, client = '', code = '', member = '') =>
+      ask('PUT', at(client, code) + pathOf('members', member)),
+  );
+  add(
+    group,
+    'remove <client> <code> <member>',
+    'service-administrator',
+    'Take a client out of a group: what the group may it may no longer',
+    (ask, _flags, client = '', code = '', member = '') =>
+      ask('DELETE', at(client, code) + pathOf('members', member)),
+  );
+  add(
+    group,
+    'delete <client> <code>',
+    'service-administrator',
+    'Delete a group that has no right',
+    (ask, _flags, client = '', code = '') => ask('DELETE', at(client, code)),
   );
 }
 

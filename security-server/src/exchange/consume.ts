@@ -82,6 +82,8 @@ async function settle(
   if (error instanceof ExchangeFailure && error.answerId !== undefined) return error;
   const notSent = error instanceof NotSentError;
   const outcome = notSent ? 'not_sent' : 'unknown';
-  await exchange.log.appendOutcome(recorded.mid, 'out', outcome).catch(() => undefined);
+  await exchange.log
+    .appendOutcome(recorded.mid, 'out', outcome)
+    .catch((failed: unknown) => exchange.failed('outcome', failed, { message: recorded.mid }));
   return notSent ? error : ExchangeFailure.of(error, 'consumer-server', recorded.mid);
 }

@@ -27,6 +27,8 @@ export interface Exchange {
   readonly replay: ReplayWindow;
   readonly running: Running;
   readonly refusals: RefusalRate;
+  /** ... and how many rights a peer may push. */
+  readonly pushes: RefusalRate;
   readonly notes: RefusalNotes;
   readonly rights: HeldRights;
   readonly directory: ServiceDirectory;
@@ -36,6 +38,9 @@ export interface Exchange {
   readonly credentials: Credentials;
   readonly sources: PeerSources;
   readonly catchUp: CatchUp;
+  /** Tells the operator of what failed beside an exchange, where nobody waits for it; bounded.
+   *  @param about identifiers and digests, never of a person */
+  readonly failed: (what: string, error: unknown, about?: Readonly<Record<string, string>>) => void;
   /** What a certificate of this server's token is for; undefined where it is not one. */
   readonly ownUsage: (digest: Digest) => Usage | undefined;
   /** Milliseconds since 1970. */

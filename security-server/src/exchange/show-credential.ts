@@ -4,7 +4,7 @@
 import type { ClientId, Digest } from '@onceway/schemas';
 import { OncewayError } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
-import type { Subject } from '../services/service.js';
+import type { SignedRight } from '../services/service.js';
 import type {
   CertificateCredential,
   ConfigurationCredential,
@@ -29,7 +29,7 @@ export async function showCredential(
   if (record !== undefined)
     return JSON.stringify({ type: 'record', record: record.toString() } satisfies RecordCredential);
   const right = exchange.directory.right(digest);
-  if (right !== undefined && asker.clients.some((client) => isMeant(client, right.subject, trust)))
+  if (right !== undefined && asker.clients.some((client) => isMeant(client, right, trust, exchange)))
     return JSON.stringify({ type: 'right', right: right.right } satisfies RightCredential);
   const usage = exchange.ownUsage(digest);
   if (usage === undefined) throw new OncewayError('not_found', 'not a certificate of this server');
@@ -42,9 +42,15 @@ export async function showCredential(
   } satisfies CertificateCredential);
 }
 
-function isMeant(client: ClientId, subject: Subject, trust: TrustView): boolean {
+function isMeant(
+  client: ClientId,
+  { subject, provider }: SignedRight,
+  trust: TrustView,
+  { directory }: Exchange,
+): boolean {
   if ('client' in subject) return subject.client === client;
-  return 'group' in subject && trust.groupsOf(client).has(subject.group);
+  if ('group' in subject) return trust.groupsOf(client).has(subject.group);
+  return directory.localGroup(provider, subject.localGroup).has(client);
 }
 
 function base64(der: Buffer | undefined): string {

@@ -1,7 +1,16 @@
 // What each operation of the management interface does: one call inward. Shapes of what comes in are made sure of by
 // the API description before a handler sees it.
 import { X509Certificate } from 'node:crypto';
-import type { ClientId, Digest, MemberId, MessageId, ServiceId } from '@onceway/schemas';
+import type {
+  ClientId,
+  Digest,
+  MemberId,
+  MessageId,
+  Names,
+  RightClaims,
+  ServiceId,
+  SubsystemId,
+} from '@onceway/schemas';
 import {
   digestOf,
   memberOf,
@@ -10,6 +19,8 @@ import {
   parseDigest,
   parseMemberId,
   parseServiceId,
+  parseSubsystemId,
+  subsystemOf,
   type SignatureAlgorithm,
 } from '@onceway/sdk/protocol';
 import type { ConfigurationClient } from '@onceway/sdk/configuration';
@@ -41,6 +52,10 @@ export interface ManagementParts extends Omit<HealthParts, 'keys' | 'log' | 'con
   readonly sealCheckpoint: () => Promise<readonly string[]>;
   /** Pushes new descriptions to the catalogue; never rejects. */
   readonly publishDescriptions: () => Promise<void>;
+  /** The newest revision of each right that other servers granted to clients here. */
+  readonly heldRights: () => Promise<readonly { readonly digest: Digest; readonly claims: RightClaims }[]>;
+  /** Has rights pushed to those who have them since now. */
+  readonly pushRights: () => void;
   readonly apiKeys: ApiKeys;
   readonly audit: AuditTrail;
 }
@@ -58,6 +73,7 @@ export function managementHandlers(parts: ManagementParts): Handlers {
     ...clientHandlers(parts),
     ...serviceHandlers(parts),
     ...rightHandlers(parts),
+    ...groupHandlers(parts),
     ...keyHandlers(parts),
     ...logHandlers(parts),
     ...accountHandlers(parts),
@@ -158,7 +174,7 @@ function serviceHandlers(parts: ManagementParts): Handlers {
     getService: find,
     putService: async (call) => {
       const id = serviceOf(call);
-      checkHosted(configuration.latest(), server, id);
+      checkHosted(configuration.latest(), server, subsystemOf(id));
       const service = await services.putService(id, call.body as ServiceChange);
       // The provider's program does not wait for the registry.
       if (service.type === 'OPENAPI') void publishDescriptions();
@@ -176,7 +192,32 @@ function serviceHandlers(parts: ManagementParts): Handlers {
   };
 }
 
-function rightHandlers({ services, configuration }: ManagementParts): Handlers {
+function groupHandlers({ services, configuration, server, pushRights }: ManagementParts): Handlers {
+  const { localGroups } = services;
+  const groupOf = (call: Call): [SubsystemId, string] => [
+    parseSubsystemId(text(call, 'provider')),
+    text(call, 'code'),
+  ];
+  const clientOf = (call: Call): ClientId => parseClientId(text(call, 'client'));
+  return {
+    listLocalGroups: () => localGroups.list(),
+    putLocalGroup: (call) => {
+      const [provider, code] = groupOf(call);
+      checkHosted(configuration.latest(), server, provider);
+      localGroups.put(provider, code, (call.body as { description: Names }).description);
+    },
+    removeLocalGroup: async (call) => services.removeLocalGroup(...groupOf(call)),
+    addLocalGroupMember: (call) => {
+      const client = clientOf(call);
+      checkSubject(configuration.latest(), { client });
+      localGroups.addMember(...groupOf(call), client);
+      pushRights();
+    },
+    removeLocalGroupMember: (call) => localGroups.removeMember(...groupOf(call), clientOf(call)),
+  };
+}
+
+function rightHandlers({ services, configuration, heldRights }: ManagementParts): Handlers {
   return {
     listRights: ({ parameters }) =>
       services.directory
@@ -193,8 +234,32 @@ function rightHandlers({ services, configuration }: ManagementParts): Handlers {
     getRight: (call) => {
       const history = services.history(text(call, 'id'));
       if (history.length === 0) throw new OncewayError('not_found', 'no such right');
-      return history.map(({ digest, claims, signed }) => ({ digest, claims, signed }));
+      return history.map(({ digest, claims, signed }) => {
+        const deliveries = services.deliveries.of(digest);
+        return {
+          ...{ digest, claims, signed },
+          deliveries: deliveries.map(({ server, at, outcome }) => ({ server, at, outcome })),
+        };
+      });
     },
+    listHeldRights: async () =>
+      (await heldRights()).map(({ digest, claims }) => {
+        const {
+          id,
+          rev,
+          provider,
+          service,
+          consumer: subject,
+          endpoints,
+          from,
+          until,
+          state,
+          reason,
+        } = claims;
+        return {
+          ...{ id, rev, provider, service, subject, endpoints, from, until, state, reason, digest },
+        };
+      }),
     revokeRight: async (call) =>
       services.revoke(text(call, 'id'), (call.body as { reason: string }).reason, officerOf(call)),
   };

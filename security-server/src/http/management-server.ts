@@ -22,6 +22,7 @@ export interface ManagementServerParts {
   readonly registry: RegistryCall;
   readonly sealing: SealingJob;
   readonly publishDescriptions: () => Promise<void>;
+  readonly pushRights: () => void;
   readonly counters: () => Readonly<Record<string, number>>;
   readonly report: (event: Record<string, unknown>) => void;
 }
@@ -34,6 +35,10 @@ export function createManagementServer(parts: ManagementServerParts): Express {
   const handlers = managementHandlers({
     ...parts,
     ...{ server, configuration, log, clock, audit, apiKeys: keys },
+    heldRights: async () =>
+      (await exchange.rights.list(log)).filter(
+        ({ digest }) => exchange.directory.right(digest) === undefined,
+      ),
     statusAtMs: (digest) => credentials.statusAtMs(digest),
     refreshConfiguration: () => configuration.refresh(),
     sealCheckpoint: async () => (await sealing.run()).map(({ step }) => step),

@@ -19,11 +19,13 @@ import type { Exchange } from '../exchange/exchange.js';
 import { outcome } from '../exchange/outcome.js';
 import { provide } from '../exchange/provide.js';
 import type { ReceivedMessage, Reply } from '../exchange/stages.js';
+import { takeRight } from '../exchange/take-right.js';
 import {
   CONNECTIONS_OF_ONE_MAX,
   LISTENER_CONNECTIONS_MAX,
   PEER_IDLE_MS,
   REQUEST_TIMEOUT_MS,
+  RIGHT_BYTES_MAX,
 } from '../limits.js';
 import type { TlsIdentity } from '../transport/peer-transport.js';
 import { discardRest, readBody } from './body.js';
@@ -56,6 +58,16 @@ const SHOWN: ReadonlySet<ErrorCode> = new Set([
   'log_unavailable',
   'message_replayed',
   'message_void',
+]);
+
+/** ... and of a right that was not taken: it is the provider's administrator who must mend it. */
+const SHOWN_OF_RIGHTS: ReadonlySet<ErrorCode> = new Set([
+  'client_unknown',
+  'conflict',
+  'envelope_invalid',
+  'request_invalid',
+  'signature_invalid',
+  'signer_not_listed',
 ]);
 
 export function createPeerInterface(options: PeerInterfaceOptions): Server {
@@ -120,6 +132,9 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
     if (method === 'POST' && url === '/exchange') {
       const body = await readBody(request, exchange.limits.bodyBytesMax);
       write(response, await provide(message(body), exchange));
+    } else if (method === 'POST' && url === '/rights') {
+      await takeRight(await readBody(request, RIGHT_BYTES_MAX), certificate, exchange);
+      response.writeHead(204).end();
     } else if (method === 'GET' && url.startsWith('/exchange/')) {
       const mid = parseDigest(url.slice('/exchange/'.length)) as string as MessageId;
       write(response, await outcome(mid, message(null), exchange));
@@ -164,7 +179,8 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
     options.exchange.notes.add(code, peer);
     if (response.headersSent) return void response.destroy();
     discardRest(request);
-    const shown = peer !== undefined && SHOWN.has(code) ? code : 'peer_not_authenticated';
+    const isShown = SHOWN.has(code) || (request.url === '/rights' && SHOWN_OF_RIGHTS.has(code));
+    const shown = peer !== undefined && isShown ? code : 'peer_not_authenticated';
     const problem = problemOf(shown, { hop: 'provider-server' });
     const text = JSON.stringify(problem);
     response.writeHead(problem.status, {

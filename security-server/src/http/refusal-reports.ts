@@ -1,6 +1,5 @@
-// Which refusals the operator reads of: the first of a code and peer at once, then one line each interval with how many
-// there were. Strangers count as one peer. Counts nothing that must last: that is RefusalNotes.
-import type { SecurityServerId } from '@onceway/schemas';
+// Which refusals and failures the operator reads of: the first of a code and peer (or work) at once, then one line each
+// interval with how many there were. Strangers count as one peer. Counts nothing that must last: that is RefusalNotes.
 import type { ErrorCode } from '@onceway/sdk/protocol';
 
 export class RefusalReports {
@@ -14,8 +13,8 @@ export class RefusalReports {
   }
 
   /** How many of its kind went unreported before this one; undefined where this one does, too. */
-  due(code: ErrorCode, peer: SecurityServerId | undefined): number | undefined {
-    const kind = `${code} ${peer ?? ''}`;
+  due(code: ErrorCode, of: string | undefined): number | undefined {
+    const kind = `${code} ${of ?? ''}`;
     const last = this.#reported.get(kind);
     const nowMs = this.#clock();
     if (last !== undefined && nowMs - last.atMs < this.#intervalMs) {

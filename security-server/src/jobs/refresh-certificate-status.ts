@@ -7,7 +7,7 @@ import type { OwnCertificates } from '../trust/own-certificates.js';
 const ATTEMPTS_PER_FRESHNESS = 4;
 const INTERVAL_MS_MIN = 1_000;
 
-/** One round over all own certificates; a failure is told by the credentials' alarm and leaves the old answer. */
+/** One round over all own certificates; a failure is told and leaves the old answer. */
 export async function refreshCertificateStatus(exchange: Exchange, own: OwnCertificates): Promise<void> {
   const trust = exchange.configuration.current();
   for (const digest of own.digests()) {
@@ -15,8 +15,8 @@ export async function refreshCertificateStatus(exchange: Exchange, own: OwnCerti
     if (usage === undefined) continue;
     const credential = await exchange.credentials
       .renew(digest, usage, trust, exchange.sources.own(trust))
-      .catch(() => undefined);
-    if (credential !== undefined) await exchange.log.appendMaterials(credential.materials);
+      .catch((error: unknown) => exchange.failed('certificate-status', error, { certificate: digest }));
+    if (typeof credential === 'object') await exchange.log.appendMaterials(credential.materials);
   }
 }
 
@@ -28,7 +28,9 @@ export async function keepCertificateStatusFresh(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await refreshCertificateStatus(exchange, own).catch(() => undefined);
+    await refreshCertificateStatus(exchange, own).catch((error: unknown) =>
+      exchange.failed('certificate-status', error),
+    );
     const freshnessMs = exchange.configuration.latest()?.policy.ocspFreshnessMs ?? INTERVAL_MS_MIN;
     await pause(Math.max(INTERVAL_MS_MIN, freshnessMs / ATTEMPTS_PER_FRESHNESS));
   }

@@ -2,11 +2,9 @@
 import { createHmac } from 'node:crypto';
 import type { Digest, RightClaims, ServiceId } from '@onceway/schemas';
 import { digestOf, OncewayError, parseJws, parseRight, subsystemOf } from '@onceway/sdk/protocol';
+import { RIGHT_BYTES_MAX } from '../limits.js';
 import { parsePattern } from './endpoint-pattern.js';
 import type { AccessRight, Subject } from './service.js';
-
-/** A right with a long reason in Vietnamese stays far below. */
-const RIGHT_BYTES_MAX = 24 * 1024;
 
 /** What an administrator decides. */
 export interface Grant {

@@ -1,7 +1,7 @@
 // What an administrator writes is compared with the configuration: a slip is told to him, instead of a service that
 // nobody reaches or a right that nobody has. Decides nothing about exchanges: parties may be removed at any time.
-import type { SecurityServerId, ServiceId } from '@onceway/schemas';
-import { OncewayError, subsystemOf } from '@onceway/sdk/protocol';
+import type { SecurityServerId, SubsystemId } from '@onceway/schemas';
+import { OncewayError } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
 import type { Subject } from './service.js';
 
@@ -9,8 +9,7 @@ type Known = Pick<TrustView, 'server' | 'hosts' | 'hasClient' | 'hasGroup'>;
 
 /** @throws {OncewayError} `configuration_missing`; `client_unknown` when the server, or the subsystem on it, is not
  *  registered */
-export function checkHosted(view: Known | undefined, server: SecurityServerId, service: ServiceId): void {
-  const subsystem = subsystemOf(service);
+export function checkHosted(view: Known | undefined, server: SecurityServerId, subsystem: SubsystemId): void {
   const known = viewOf(view);
   if (known.server(server) === undefined)
     throw refused(

@@ -2,6 +2,7 @@
 import type { ClientId, Digest, ServiceId, SubsystemId } from '@onceway/schemas';
 import { OncewayError, subsystemOf } from '@onceway/sdk/protocol';
 import { bySpecificity, matches, parsePattern, readPath, type PathPattern } from './endpoint-pattern.js';
+import type { LocalGroups } from './local-groups.js';
 import type {
   AccessDecision,
   AccessRequest,
@@ -9,6 +10,7 @@ import type {
   Endpoint,
   Service,
   ServiceDirectory,
+  SignedRight,
 } from './service.js';
 
 interface PreparedRight {
@@ -26,7 +28,7 @@ interface PreparedService {
 /** What is read from storage only when asked for: never on the way to a decision. */
 export interface DirectoryDocuments {
   description(id: ServiceId): string | undefined;
-  right(digest: Digest): { readonly right: string; readonly subject: AccessRight['subject'] } | undefined;
+  right(digest: Digest): SignedRight | undefined;
 }
 
 export class MemoryServiceDirectory implements ServiceDirectory {
@@ -34,10 +36,12 @@ export class MemoryServiceDirectory implements ServiceDirectory {
   readonly #rights = new Map<ServiceId, PreparedRight[]>();
   readonly #clock: () => number;
   readonly #documents: DirectoryDocuments;
+  readonly #localGroups: Pick<LocalGroups, 'members'>;
 
-  constructor(clock: () => number, documents: DirectoryDocuments) {
+  constructor(clock: () => number, documents: DirectoryDocuments, localGroups: Pick<LocalGroups, 'members'>) {
     this.#clock = clock;
     this.#documents = documents;
+    this.#localGroups = localGroups;
   }
 
   /** @throws {OncewayError} `request_invalid` for an endpoint that is none; nothing is changed then */
@@ -130,8 +134,12 @@ export class MemoryServiceDirectory implements ServiceDirectory {
     return this.#documents.description(id);
   }
 
-  right(digest: Digest): { readonly right: string; readonly subject: AccessRight['subject'] } | undefined {
+  right(digest: Digest): SignedRight | undefined {
     return this.#documents.right(digest);
+  }
+
+  localGroup(provider: SubsystemId, code: string): ReadonlySet<ClientId> {
+    return this.#localGroups.members(provider, code);
   }
 
   #others({ id, service }: Pick<AccessRight, 'id' | 'service'>): PreparedRight[] {
@@ -146,8 +154,8 @@ export class MemoryServiceDirectory implements ServiceDirectory {
     return rights.filter(({ right: { subject, from, until } }) => {
       if (nowS < from || (until !== undefined && nowS >= until)) return false;
       if ('client' in subject) return subject.client === client;
-      // TODO(#2): local groups come with the members of them; until then they grant nothing.
-      return 'group' in subject && groups.has(subject.group);
+      if ('group' in subject) return groups.has(subject.group);
+      return this.localGroup(subsystemOf(service), subject.localGroup).has(client);
     });
   }
 }

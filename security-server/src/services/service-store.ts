@@ -2,7 +2,14 @@
 // One writer: changes wait for each other.
 import { randomBytes as systemRandomBytes } from 'node:crypto';
 import type { Digest, Names, RightClaims, ServiceId } from '@onceway/schemas';
-import { memberOf, OncewayError, serviceParts, uuidV7 } from '@onceway/sdk/protocol';
+import {
+  memberOf,
+  OncewayError,
+  serviceParts,
+  subsystemOf,
+  uuidV7,
+  type SubsystemId,
+} from '@onceway/sdk/protocol';
 import { parseCertificates } from '../keys/import-pem.js';
 import { describeCertificate } from '../keys/key-material.js';
 import type { Token } from '../keys/signer.js';
@@ -18,6 +25,8 @@ import {
   type RightRevision,
 } from './access-right.js';
 import { readDescription } from './description.js';
+import { LocalGroups } from './local-groups.js';
+import { RightDeliveries } from './right-deliveries.js';
 import { MemoryServiceDirectory } from './service-directory.js';
 import type { AccessRight, Endpoint, PinnedCertificate, Service } from './service.js';
 
@@ -51,6 +60,8 @@ export interface ServiceStoreOptions {
   readonly token: Pick<Token, 'signingKey' | 'pseudonymKey'>;
   /** Enters a `right+jws` in the server's log; resolves once it is durable. */
   readonly enterRight: (signed: string) => Promise<unknown>;
+  /** Called after a right was entered: others are to be told. */
+  readonly rightEntered?: () => void;
   readonly clock: () => number;
   readonly randomBytes?: (size: number) => Buffer;
 }
@@ -64,19 +75,29 @@ export interface PublishedDescription {
 
 export class ServiceStore {
   readonly directory: MemoryServiceDirectory;
+  readonly localGroups: LocalGroups;
+  readonly deliveries: RightDeliveries;
   readonly #options: ServiceStoreOptions;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Reads everything into memory. @throws {OncewayError} `broken` for a state.db that was altered by hand */
   constructor(options: ServiceStoreOptions) {
     this.#options = options;
-    this.directory = new MemoryServiceDirectory(options.clock, {
-      description: (id) => this.#description(id)?.document,
-      right: (digest) => {
-        const revision = this.#revision(digest);
-        return revision && { right: revision.signed, subject: revision.claims.consumer };
+    this.localGroups = new LocalGroups(options.database);
+    this.deliveries = new RightDeliveries(options.database, options.clock);
+    this.directory = new MemoryServiceDirectory(
+      options.clock,
+      {
+        description: (id) => this.#description(id)?.document,
+        right: (digest) => {
+          const revision = this.#revision(digest);
+          if (revision === undefined) return undefined;
+          const { provider, consumer: subject } = revision.claims;
+          return { right: revision.signed, provider, subject };
+        },
       },
-    });
+      this.localGroups,
+    );
     const { database } = options;
     for (const { definition } of database.prepare('SELECT definition FROM service').all() as {
       definition: string;
@@ -151,7 +172,9 @@ export class ServiceStore {
   async grant(grant: Grant, officer: string): Promise<AccessRight> {
     return this.#inTurn(async () => {
       this.#service(grant.service);
-      if ('localGroup' in grant.subject) throw unfit('local groups are not served yet');
+      const { subject } = grant;
+      if ('localGroup' in subject && !this.localGroups.has(subsystemOf(grant.service), subject.localGroup))
+        throw unknownGroup(grant.service, subject.localGroup);
       await this.#enterPending();
       const here = this.directory.rights().find((right) => keyOf(right) === keyOf(grant));
       if (here !== undefined && here.until === grant.until) return here;
@@ -183,6 +206,23 @@ export class ServiceStore {
       await this.#sign(id, 'revoked', { ...right, reason }, previous, officer);
       this.directory.removeRight(right);
       await this.#enterPending();
+    });
+  }
+
+  /** @throws {OncewayError} `not_found`; `conflict` while it has a right: revoking is an act of its own */
+  async removeLocalGroup(provider: SubsystemId, code: string): Promise<void> {
+    await this.#inTurn(async () => {
+      const held = this.directory
+        .rights()
+        .some(
+          ({ service, subject }) =>
+            'localGroup' in subject && subject.localGroup === code && subsystemOf(service) === provider,
+        );
+      if (held) {
+        const rule = `rights of group ${code} are in force; revoke them first`;
+        throw new OncewayError('conflict', rule, { rule });
+      }
+      this.localGroups.remove(provider, code);
     });
   }
 
@@ -264,7 +304,7 @@ export class ServiceStore {
 
   /** The log first, then memory: a right is in force from the moment its entry is durable. */
   async #enterPending(): Promise<void> {
-    const { database, enterRight } = this.#options;
+    const { database, enterRight, rightEntered } = this.#options;
     const pending = database
       .prepare('SELECT signed FROM access_right WHERE entered = 0 ORDER BY id, rev')
       .all();
@@ -277,6 +317,7 @@ export class ServiceStore {
       if (right !== undefined) this.directory.putRight(right);
       else if (service !== undefined) this.directory.removeRight({ id, service });
     }
+    if (pending.length > 0) rightEntered?.();
   }
 
   #service(id: ServiceId): Service {
@@ -315,6 +356,11 @@ function checkCode(id: ServiceId): ServiceId {
   const { serviceCode } = serviceParts(id);
   if (RESERVED_CODES.has(serviceCode)) throw unfit(`${serviceCode} is answered by the server itself`);
   return id;
+}
+
+function unknownGroup(service: ServiceId, code: string): OncewayError {
+  const rule = `${subsystemOf(service)} has no group ${code}: onceway-server group create`;
+  return new OncewayError('subject_unknown', rule, { rule });
 }
 
 /** The administrator is told the rule: nothing in it is a secret. */

@@ -36,7 +36,7 @@ export interface Service {
   readonly disabled?: { readonly notice: string };
 }
 
-/** Who may call. Local groups keep their place: nothing grants to one yet. */
+/** Who may call: one client, a group of the registry's, or one that the provider keeps itself. */
 export type Subject =
   { readonly client: ClientId } | { readonly group: string } | { readonly localGroup: string };
 
@@ -75,6 +75,13 @@ export interface AccessDecision {
   readonly right: Digest;
 }
 
+/** A right as it was signed, and its parties. */
+export interface SignedRight {
+  readonly right: string;
+  readonly provider: SubsystemId;
+  readonly subject: Subject;
+}
+
 /** What the exchange asks. Everything is in memory: synchronous, and the same between two awaits. */
 export interface ServiceDirectory {
   find(id: ServiceId): Service | undefined;
@@ -89,5 +96,7 @@ export interface ServiceDirectory {
   /** OpenAPI 3 text (JSON) for `getOpenAPI`, each `servers[].url` reduced to its path. */
   description(id: ServiceId): string | undefined;
   /** A `right+jws` by its digest, and who may have it: the parties only. */
-  right(digest: Digest): { readonly right: string; readonly subject: Subject } | undefined;
+  right(digest: Digest): SignedRight | undefined;
+  /** The clients in a local group of a provider; none where there is no such group. */
+  localGroup(provider: SubsystemId, code: string): ReadonlySet<ClientId>;
 }

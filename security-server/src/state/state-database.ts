@@ -30,6 +30,16 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE client_certificate (
     client TEXT NOT NULL, digest TEXT NOT NULL, der BLOB NOT NULL, PRIMARY KEY (client, digest)) STRICT;
   `,
+  `
+  CREATE TABLE right_delivery (
+    digest TEXT NOT NULL REFERENCES access_right (digest), server TEXT NOT NULL, at INTEGER NOT NULL,
+    outcome TEXT NOT NULL, PRIMARY KEY (digest, server)) STRICT, WITHOUT ROWID;
+  CREATE TABLE local_group (
+    provider TEXT NOT NULL, code TEXT NOT NULL, description TEXT NOT NULL, PRIMARY KEY (provider, code)) STRICT;
+  CREATE TABLE local_group_member (
+    provider TEXT NOT NULL, code TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (provider, code, client),
+    FOREIGN KEY (provider, code) REFERENCES local_group (provider, code) ON DELETE CASCADE) STRICT;
+  `,
 ];
 
 /** Makes the file. @throws {OncewayError} `conflict` when it is there */

@@ -315,6 +315,38 @@ describe('commands for a running server', () => {
         endpoint: { method: 'GET', path: '/persons/*' },
       },
     ],
+    [
+      `right grant ${service} --local-group hospitals --reason r`,
+      'service-administrator',
+      'POST /rights',
+      { service, subject: { localGroup: 'hospitals' }, reason: 'r' },
+    ],
+    ['right held', 'auditor', 'GET /held-rights', undefined],
+    ['group list', 'auditor', 'GET /local-groups', undefined],
+    [
+      'group create VN/GOV/MPS/population hospitals --name-en Hospitals',
+      'service-administrator',
+      'PUT /local-groups/VN/GOV/MPS/population/hospitals',
+      { description: { en: 'Hospitals', vi: 'Hospitals' } },
+    ],
+    [
+      'group add VN/GOV/MPS/population hospitals VN/GOV/MOH/a',
+      'service-administrator',
+      'PUT /local-groups/VN/GOV/MPS/population/hospitals/members/VN/GOV/MOH/a',
+      undefined,
+    ],
+    [
+      'group remove VN/GOV/MPS/population hospitals VN/GOV/MOH/a',
+      'service-administrator',
+      'DELETE /local-groups/VN/GOV/MPS/population/hospitals/members/VN/GOV/MOH/a',
+      undefined,
+    ],
+    [
+      'group delete VN/GOV/MPS/population hospitals',
+      'service-administrator',
+      'DELETE /local-groups/VN/GOV/MPS/population/hospitals',
+      undefined,
+    ],
     [`right list --service ${service}`, 'auditor', `GET /rights?service=${service}`, undefined],
     [
       'right revoke r1 --reason over',
@@ -487,6 +519,11 @@ describe('commands for a running server', () => {
     [['client', 'list', '--folder', 'none'], 'none/server.json can not be read'],
     [['right', 'grant', service, '--reason', 'r', '--folder', '.'], 'to whom?'],
     [
+      ['right', 'grant', service, '--reason', 'r', '--group', 'a', '--local-group', 'a', '--folder', '.'],
+      'to whom?',
+    ],
+    [['group', 'create', service, 'a', '--folder', '.'], "required option '--name-en <name>' not specified"],
+    [
       ['right', 'grant', service, '--reason', 'r', '--client', 'a', '--endpoint', 'GET', '--folder', '.'],
       'is no endpoint',
     ],
@@ -516,4 +553,7 @@ test('every command shows an example', async () => {
       `$ ${command === 'init' ? 'ONCEWAY_PIN=… ' : ''}onceway-server ${command}`,
     );
   expect((await run(['right', 'grant', '--help'])).out).toContain('$ onceway-server right grant VN/');
+  expect((await run(['group', 'add', '--help'])).out).toContain(
+    '$ onceway-server group add VN/GOV/MOJ/civil-status hospitals VN/GOV/MOH/hospital-a',
+  );
 });

@@ -4,6 +4,7 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import type { TrustView } from '@onceway/sdk/verify';
 import { type OncewayError, parseMemberId, parseSecurityServerId } from '@onceway/sdk/protocol';
 import { ClientConnections } from '../../src/clients/client-connections.js';
+import { HeldRights } from '../../src/exchange/held-rights.js';
 import { ApiKeys, AuditTrail, ROLES, type Role } from '../../src/http/management-access.js';
 import { createManagementInterface } from '../../src/http/management-interface.js';
 import { managementHandlers, type ManagementParts } from '../../src/http/management-operations.js';
@@ -37,6 +38,7 @@ export interface Administration {
   readonly token: SoftwareToken;
   readonly registry: PilotRegistry;
   readonly log: MessageLog;
+  readonly services: ServiceStore;
   readonly audit: AuditTrail;
   readonly connections: ClientConnections;
   readonly http: Server;
@@ -92,6 +94,8 @@ export async function administration(): Promise<Administration> {
   await createMessageLog(dir.file('log'), options);
   const log = await openMessageLog(dir.file('log'), options);
   const enterRight = (right: string) => log.appendToServerLog({ type: 'right', right });
+  const services = new ServiceStore({ database, token, clock, enterRight });
+  const rights = new HeldRights(clock);
   const apiKeys = new ApiKeys(database, clock, randomBytes);
   const keys = new Map(ROLES.map((role) => [role, apiKeys.create(`test-${role}`, [role]).key]));
   const audit = new AuditTrail(database, clock);
@@ -99,7 +103,7 @@ export async function administration(): Promise<Administration> {
   const broken: unknown[] = [];
   const parts: ManagementParts = {
     ...{ server, token, registry: registry.call, log, apiKeys, audit, connections, clock },
-    services: new ServiceStore({ database, token, clock, enterRight }),
+    services,
     requests: new ManagementRequests({ database, token, registry: registry.call, server, clock }),
     configuration: {
       latest: () => viewOf(now),
@@ -118,6 +122,9 @@ export async function administration(): Promise<Administration> {
       return ['witness'];
     },
     publishDescriptions: async () => undefined,
+    heldRights: async () =>
+      (await rights.list(log)).filter(({ digest }) => services.directory.right(digest) === undefined),
+    pushRights: () => undefined,
   };
   const application = createManagementInterface({
     handlers: managementHandlers(parts),
@@ -126,7 +133,7 @@ export async function administration(): Promise<Administration> {
     broke: (error) => broken.push(error),
   });
   return {
-    ...{ now, dir, database, token, registry, log, audit, connections, broken },
+    ...{ now, dir, database, token, registry, log, services, audit, connections, broken },
     http: createServer(application),
     keyOf: (role) => `Bearer ${keys.get(role)}`,
     close: async () => {

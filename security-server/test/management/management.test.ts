@@ -3,12 +3,13 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import supertest from 'supertest';
-import { digestOf, OncewayError } from '@onceway/sdk/protocol';
+import { digestOf, OncewayError, type Digest } from '@onceway/sdk/protocol';
 import { selfSigned } from '../keys/openssl.js';
 import { ClientConnections } from '../../src/clients/client-connections.js';
 import type { Role } from '../../src/http/management-access.js';
 import { CLIENT_CERTIFICATES_MAX } from '../../src/limits.js';
-import { administration, server, type Administration } from './administration.js';
+import { signStatement } from '../../src/keys/statement.js';
+import { administration, owner, server, type Administration } from './administration.js';
 
 const persons = 'VN/GOV/10006/population/persons';
 const at = (id: string): string => encodeURIComponent(id);
@@ -120,7 +121,7 @@ describe('what comes in', () => {
       await call.put(`/services/${at(persons)}`, { baseUrl: 'http://a.test', timeoutMs: '5' }),
       await call.get('/rights?unknown=1'),
       await call.post('/rights', { ...grant, endpoint: { method: 'get', path: '/a' } }),
-      await call.post('/rights', { ...grant, subject: { localGroup: 'mine' } }),
+      await call.post('/rights', { ...grant, subject: { group: 'mine', localGroup: 'mine' } }),
       await as('auditor').get('/audit?limit=0'),
       await as('auditor').get('/audit?limit=many'),
       await as('auditor').get('/messages/short'),
@@ -239,6 +240,94 @@ describe('services and rights', () => {
     expect(all.audit.list(2, 1)).toMatchObject([{ subject: `${persons} to VN/GOV/10007/civil-status` }]);
     // Both decisions are entries of the server's log.
     expect(all.log.counts().server).toBe(3);
+  });
+
+  test('of a group that the provider keeps itself: made, filled, granted to, emptied, deleted', async () => {
+    const call = as('service-administrator');
+    const group = `/local-groups/${at('VN/GOV/10006/population')}/hospitals`;
+    const member = `${group}/members/${at('VN/GOV/10007/civil-status')}`;
+    const description = { en: 'Hospitals', vi: 'Bệnh viện' };
+    await offer();
+    const local = { ...grant, subject: { localGroup: 'hospitals' } };
+    expect((await call.post('/rights', local)).body).toMatchObject({ code: 'subject_unknown' });
+    expect((await call.put(member, {})).body).toMatchObject({ code: 'not_found' });
+    expect((await call.put(group, { description })).status).toBe(204);
+    expect((await call.put(member, {})).status).toBe(204);
+    expect((await call.put(member, {})).status).toBe(204);
+    expect((await as('auditor').get('/local-groups')).body).toEqual([
+      {
+        provider: 'VN/GOV/10006/population',
+        code: 'hospitals',
+        description,
+        members: ['VN/GOV/10007/civil-status'],
+      },
+    ]);
+    const granted = await call.post('/rights', local);
+    expect(granted).toMatchObject({ status: 201, body: { subject: { localGroup: 'hospitals' } } });
+    expect((await call.delete(group)).body).toMatchObject({ code: 'conflict' });
+    expect((await call.delete(member)).status).toBe(204);
+    expect((await call.delete(member)).body).toMatchObject({ code: 'not_found' });
+    const { id } = granted.body as { id: string };
+    await call.post(`/rights/${id}/revocation`, { reason: 'over' });
+    expect((await call.delete(group)).status).toBe(204);
+    expect((await call.delete(group)).body).toMatchObject({ code: 'not_found' });
+  });
+
+  test.each([
+    ['of a provider that is not here', 'VN/GOV/10007/civil-status', 'g', undefined, 'client_unknown'],
+    ['of what is no subsystem', 'VN/GOV', 'g', undefined, 'identifier_invalid'],
+    ['with a code that is none', 'VN/GOV/10006/population', 'a b', undefined, 'request_invalid'],
+    ['with a member that nobody knows', 'VN/GOV/10006/population', 'g', 'VN/GOV/1/x', 'subject_unknown'],
+    ['with a member that is none', 'VN/GOV/10006/population', 'g', '!', 'identifier_invalid'],
+  ])('of a group %s are refused', async (_, provider, name, member, code) => {
+    const group = `/local-groups/${at(provider)}/${at(name)}`;
+    const { body } = await as('service-administrator').put(
+      member === undefined ? group : `${group}/members/${at(member)}`,
+      member === undefined ? { description: { en: 'g', vi: 'n' } } : {},
+    );
+    expect(body).toMatchObject({ code });
+  });
+
+  test.each(['auditor', 'security-officer', 'registration-officer', 'system-administrator'] as const)(
+    'of a group are no affair of a %s',
+    async (role) => {
+      const group = `/local-groups/${at('VN/GOV/10006/population')}/g`;
+      const { status } = await as(role).put(group, { description: { en: 'g', vi: 'n' } });
+      expect(status).toBe(403);
+    },
+  );
+
+  test('that others granted to clients here are shown as the log holds them, and own ones with who took them', async () => {
+    await offer();
+    const { body } = await as('service-administrator').post('/rights', grant);
+    const claims = {
+      ...{ v: 1, id: '0199c82c-c000-701f-8690-41edb0af2da6', rev: 1, provider: 'VN/GOV/10007/civil-status' },
+      consumer: { client: 'VN/GOV/10006/population' },
+      service: 'VN/GOV/10007/civil-status/notices',
+      ...{ attributes: [], endpoints: [], purposes: [], from: 1_760_000_000, state: 'granted' },
+      ...{ reason: 'Decree 2', decidedBy: '2026-Q1.x' },
+    };
+    const right = await signStatement('right+jws', claims, all.token.signingKey(owner), Date.now());
+    await all.log.appendToServerLog({ type: 'right', right });
+    const held = (await as('auditor').get('/held-rights')).body as object[];
+    expect(held).toEqual([
+      {
+        ...{ id: claims.id, rev: 1, provider: claims.provider, service: claims.service },
+        ...{
+          subject: claims.consumer,
+          endpoints: [],
+          from: claims.from,
+          state: 'granted',
+          reason: 'Decree 2',
+        },
+        digest: digestOf(Buffer.from(right)),
+      },
+    ]);
+    const { id, digest } = body as { id: string; digest: Digest };
+    all.services.deliveries.settle(digest, server, 'taken');
+    expect((await as('auditor').get(`/rights/${id}`)).body).toMatchObject([
+      { deliveries: [{ server, outcome: 'taken' }] },
+    ]);
   });
 
   test('of who is not registered here are refused, with how to mend it', async () => {

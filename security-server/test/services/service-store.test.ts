@@ -16,8 +16,10 @@ import {
   parseServiceId,
   parseSubsystemId,
   signOctets,
+  subsystemOf,
   type Digest,
   type MemberId,
+  type SubsystemId,
 } from '@onceway/sdk/protocol';
 import { folder as testFolder, selfSigned, type Folder } from '../keys/openssl.js';
 import type { SigningKey } from '../../src/keys/signer.js';
@@ -194,20 +196,58 @@ describe('a decision', () => {
       expect(() => call('GET', path)).toThrow(code('request_target_invalid'));
   });
 
-  test('counts global groups, and local ones not yet', async () => {
+  test('counts global groups', async () => {
     await store.grant({ ...everything, subject: { group: 'hospitals' } }, 'officer');
     expect(call('GET', '/x', other, new Set(['hospitals'])).op).toBe('GET *');
     expect(() => call('GET', '/x', other, new Set(['schools']))).toThrow(code('access_denied'));
-    await expect(
-      store.grant({ ...everything, subject: { localGroup: 'mine' } }, 'officer'),
-    ).rejects.toMatchObject({
-      code: 'request_invalid',
-    });
-    store.directory.putRight({
-      ...(await store.grant(everything, 'officer')),
-      ...{ id: 'local', subject: { localGroup: 'hospitals' } },
-    });
-    expect(() => call('GET', '/x', other, new Set([]))).toThrow(code('access_denied'));
+  });
+
+  test('counts the provider’s own groups: who is in one, from then on, and no longer than that', async () => {
+    const provider = subsystemOf(persons);
+    const { localGroups } = store;
+    const mine = { ...everything, subject: { localGroup: 'mine' } };
+    await expect(store.grant(mine, 'officer')).rejects.toMatchObject({ code: 'subject_unknown' });
+    localGroups.put(provider, 'mine', { en: 'Mine', vi: 'Của tôi' });
+    // Another provider's group of that name is another group.
+    const stranger = `${provider}-2` as SubsystemId;
+    localGroups.put(stranger, 'mine', { en: 'Theirs', vi: 'Của họ' });
+    localGroups.addMember(stranger, 'mine', other);
+    await store.grant(mine, 'officer');
+    // A global group of that name is another one, too.
+    expect(() => call('GET', '/x', other, new Set(['mine']))).toThrow(code('access_denied'));
+    localGroups.addMember(provider, 'mine', other);
+    expect(call('GET', '/x', other).op).toBe('GET *');
+    // Groups and their rights outlive a restart.
+    const again = load();
+    expect(again.localGroups.list()).toEqual(localGroups.list());
+    expect(call('GET', '/x', other, none, again).op).toBe('GET *');
+    localGroups.removeMember(provider, 'mine', other);
+    expect(() => call('GET', '/x', other)).toThrow(code('access_denied'));
+  });
+
+  test('has groups within bounds, and deletes none that has a right', async () => {
+    const provider = subsystemOf(persons);
+    const { localGroups } = store;
+    const names = { en: 'g', vi: 'n' };
+    localGroups.put(provider, 'mine', names);
+    const right = await store.grant({ ...everything, subject: { localGroup: 'mine' } }, 'officer');
+    await expect(store.removeLocalGroup(provider, 'mine')).rejects.toMatchObject({ code: 'conflict' });
+    await store.revoke(right.id, 'over', 'officer');
+    await store.removeLocalGroup(provider, 'mine');
+    await expect(store.removeLocalGroup(provider, 'mine')).rejects.toMatchObject({ code: 'not_found' });
+    expect(localGroups.list()).toEqual([]);
+    expect(() => localGroups.addMember(provider, 'mine', other)).toThrow(code('not_found'));
+    localGroups.put(provider, 'g', names);
+    expect(() => localGroups.removeMember(provider, 'g', other)).toThrow(code('not_found'));
+    database.transaction(() => {
+      for (let n = 0; n < 4_096; n++) localGroups.addMember(provider, 'g', `${other}-${n}` as typeof other);
+    })();
+    expect(() => localGroups.addMember(provider, 'g', other)).toThrow(code('conflict'));
+    database.transaction(() => {
+      for (let n = 0; n < 1_023; n++) localGroups.put(provider, `g${n}`, names);
+    })();
+    expect(() => localGroups.put(provider, 'more', names)).toThrow(code('conflict'));
+    localGroups.put(provider, 'g', names);
   });
 
   test('ends with its day', async () => {
@@ -264,7 +304,11 @@ describe('a granted right', () => {
       from: nowMs / 1000,
     });
     expect(JSON.stringify(claims)).not.toContain('officer');
-    expect(store.directory.right(right.digest)).toEqual({ right: entered[0], subject: { client: consumer } });
+    expect(store.directory.right(right.digest)).toEqual({
+      right: entered[0],
+      provider: 'VN/GOV/10006/population',
+      subject: { client: consumer },
+    });
     expect(store.directory.right('B'.repeat(43) as Digest)).toBeUndefined();
   });
 
