@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { ConfigurationClient, ConfigurationStore, httpConfigurationSource } from '@onceway/sdk/configuration';
 import {
   BODY_IN_MEMORY_BYTES_MAX,
-  codeOf,
   parseAnchor,
   type ErrorCode,
   type OncewayError,
@@ -31,7 +30,7 @@ import {
 import { listen, stop } from './http/listening.js';
 import { createManagementServer } from './http/management-server.js';
 import { createPeerInterface } from './http/peer-interface.js';
-import { RefusalReports } from './http/refusal-reports.js';
+import { failureReports, reasonOf, RefusalReports } from './http/refusal-reports.js';
 import { descriptionPublisher } from './jobs/publish-descriptions.js';
 import { keepCertificateStatusFresh } from './jobs/refresh-certificate-status.js';
 import { pause } from './jobs/pause.js';
@@ -184,7 +183,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
     clock,
   });
   await settleOpenRequests(log);
-  const failures = new RefusalReports(clock, options.limits?.refusalReportsMs ?? REFUSAL_NOTES_INTERVAL_MS);
+  const reportsMs = options.limits?.refusalReportsMs ?? REFUSAL_NOTES_INTERVAL_MS;
   const exchange: Exchange = {
     server: settings.id,
     configuration,
@@ -208,18 +207,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
       folder: join(folder, 'certificate-status'),
     }),
     catchUp: new CatchUp(clock),
-    failed: (what, error, about = {}) => {
-      const unreported = failures.due(codeOf(error), what);
-      if (unreported === undefined) return;
-      report({
-        event: 'failed_beside',
-        what,
-        code: codeOf(error),
-        ...about,
-        unreported,
-        why: reasonOf(error),
-      });
-    },
+    failed: failureReports(clock, reportsMs, report),
     ownUsage: (digest) => own.find(digest)?.usage,
     clock,
     randomBytes: randomPool(),
@@ -256,7 +244,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
     internal = internalIdentityOf(token) ?? internal;
     if (internal !== undefined) clientTls?.setSecureContext(clientTlsContext(internal));
   };
-  const reports = new RefusalReports(clock, options.limits?.refusalReportsMs ?? REFUSAL_NOTES_INTERVAL_MS);
+  const reports = new RefusalReports(clock, reportsMs);
   const peer = createPeerInterface({
     exchange,
     identity,
@@ -304,19 +292,8 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
   const requests = new ManagementRequests({ database: state, token, registry, server: settings.id, clock });
   const management = createServer(
     createManagementServer({
-      ...{
-        exchange,
-        token,
-        state,
-        services,
-        connections,
-        requests,
-        registry,
-        sealing,
-        publishDescriptions,
-        report,
-        pushRights: () => pushRights(),
-      },
+      ...{ exchange, token, state, services, connections, requests, registry, sealing, report },
+      ...{ publishDescriptions, pushRights: () => pushRights() },
       counters: () => ({ ...counters, other_configurations_named_total: configuration.othersNamed }),
     }),
   );
@@ -360,9 +337,4 @@ function domainOf(origin: string): string {
 /** What a crash left open is said to be unknown before anybody is answered (design §3). */
 async function settleOpenRequests(log: MessageLog): Promise<void> {
   for (const { mid, dir } of await log.unanswered()) await log.appendOutcome(mid, dir, 'unknown');
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`;
 }

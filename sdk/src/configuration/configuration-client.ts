@@ -2,28 +2,26 @@
 // outage of any length (docs/protocol.md#configuration). What it can not prove it does not take.
 import type { Digest } from '@onceway/schemas';
 import {
-  JSON_BYTES_MAX,
   OncewayError,
-  parseConfigurationRecord,
-  parseStrictObject,
-  recordDigest,
   type Anchor,
   type ConfigurationBundle,
   type ConfigurationHead,
-  type ConfigurationRecord,
   type ConfigurationReference,
 } from '../protocol/index.js';
 import {
   recordsRoot,
-  TrustView,
-  verifyConsistency,
   verifyDelegations,
   verifyHead,
   verifyHeadProof,
   type GenuineHead,
+  type TrustView,
 } from '../verify/index.js';
+import { gatherRecords, intact, viewOf, type Gathered } from './configuration-records.js';
 import type { ConfigurationSource } from './configuration-source.js';
 import type { ConfigurationStore, Stored, Taken } from './configuration-store.js';
+import { NamedConfigurations, type ReferenceStanding } from './named-configurations.js';
+import { pause } from './pause.js';
+import { checkExtends, withShown, type LogState } from './registry-log.js';
 
 export interface ConfigurationClientOptions {
   readonly anchor: Anchor;
@@ -37,35 +35,11 @@ export interface ConfigurationClientOptions {
   readonly changed?: (view: TrustView) => void;
 }
 
-/** Where a message's `cfg` stands to ours; `other`: we know its number with another digest. */
-export type ReferenceStanding = 'same' | 'known' | 'newer' | 'unknown' | 'other';
-
 const LONG_POLL_S = 25;
-/** Configurations remembered beyond their expiry, newest: whoever still decides by one of them is told so. */
-const EXPIRED_KEPT = 512;
 /** How often a registry is asked for the proof that witnesses still owe. It can not be waited for: the head is the same. */
 const PROOF_RETRY_MS = 5_000;
-/** What is taken of one configuration from a peer: what changes between two. More is left to the registry. */
-const SHOWN_RECORDS_MAX = 256;
-const SHOWN_BYTES_MAX = 4 * JSON_BYTES_MAX;
-/** Heads taken from peers whose place the registry's log has not proven yet. */
-const OWED_MAX = 64;
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 15_000;
-
-/** Resolves after `ms`, or at once when the signal ends it. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done, { once: true });
-  });
-}
 
 /** A configuration that was in force here once, for showing what a message relied on. */
 export interface PastConfiguration {
@@ -73,16 +47,7 @@ export interface PastConfiguration {
   readonly view: TrustView;
 }
 
-interface LogState {
-  readonly size: number;
-  readonly root: Buffer;
-}
-
 type Verified = GenuineHead & { readonly proof: LogState & { readonly witnessed: boolean } };
-
-function intact(digest: Digest, octets: Buffer | undefined): Buffer | undefined {
-  return octets !== undefined && recordDigest(octets) === digest ? octets : undefined;
-}
 
 export class ConfigurationClient {
   readonly #options: ConfigurationClientOptions;
@@ -92,8 +57,7 @@ export class ConfigurationClient {
   #held: ConfigurationReference | undefined;
   #records = new Map<Digest, Buffer>();
   #past: PastConfiguration | undefined;
-  readonly #taken = new Map<number, Taken>();
-  #othersNamed = 0;
+  readonly #named: NamedConfigurations;
   /** Bundles are taken one after the other, whoever fetched them. */
   #taking: Promise<unknown> = Promise.resolve();
 
@@ -102,9 +66,10 @@ export class ConfigurationClient {
    *  @throws {OncewayError} `configuration_invalid` where what is on disk does not verify */
   constructor(options: ConfigurationClientOptions) {
     this.#options = options;
+    this.#named = new NamedConfigurations(options.clock);
     const stored = options.store.load();
     if (stored === undefined) return;
-    for (const taken of stored.taken) this.#taken.set(taken.seq, taken);
+    for (const taken of stored.taken) this.#named.remember(taken);
     const genuine = this.#verify(stored.bundle);
     this.#stored = stored;
     this.#held = genuine.reference;
@@ -161,7 +126,7 @@ export class ConfigurationClient {
 
   /** How often a peer's message was refused because it named another configuration of a number that we know. */
   get othersNamed(): number {
-    return this.#othersNamed;
+    return this.#named.othersNamed;
   }
 
   get unwitnessedSinceMs(): number | undefined {
@@ -171,27 +136,13 @@ export class ConfigurationClient {
   /** How the configuration that a peer names stands to ours. Its word alone: nothing is proven by it.
    *  @throws {OncewayError} the codes of current */
   standing(reference: ConfigurationReference): ReferenceStanding {
-    const view = this.current();
-    if (reference.seq === view.reference.seq && reference.digest === view.reference.digest) return 'same';
-    const taken = this.#taken.get(reference.seq);
-    if (taken !== undefined && taken.digest !== reference.digest) return 'other';
-    // Also where its head was shown: it is not in force here before its records are.
-    if (reference.seq > view.reference.seq) return 'newer';
-    return taken === undefined ? 'unknown' : 'known';
+    return this.#named.standing(reference, this.current());
   }
 
   /** Judges the configuration a peer names. Raises no alarm: two numbers are quickly written; two signed heads are an
    *  alarm when the second is shown (takeShown). @throws {OncewayError} `configuration_fork`, `configuration_expired` */
   judge(reference: ConfigurationReference): ReferenceStanding {
-    const standing = this.standing(reference);
-    if (standing === 'other') {
-      this.#othersNamed++;
-      throw new OncewayError('configuration_fork', `a peer names another configuration ${reference.seq}`);
-    }
-    const expires = this.#taken.get(reference.seq)?.expires;
-    if (expires !== undefined && expires * 1000 + this.current().policy.clockSkewMs < this.#options.clock())
-      throw new OncewayError('configuration_expired', 'the sender decided by an expired configuration');
-    return standing;
+    return this.#named.judge(reference, this.current());
   }
 
   /** Takes note of a head that a peer showed, without using it: for judging its later messages.
@@ -226,8 +177,8 @@ export class ConfigurationClient {
         `configuration ${genuine.head.seq} of a peer lacks witnesses`,
       );
     // Not in turn: a peer that is slow keeps nobody from what the registry gives.
-    const { records, added } = await this.#gather(bundle, record, signal);
-    return this.#inTurn(() => this.#takeGathered(bundle, genuine, records, added));
+    const gathered = await gatherRecords(bundle.records, (digest) => this.#here(digest), record, signal);
+    return this.#inTurn(() => this.#takeGathered(bundle, genuine, gathered));
   }
 
   /** Asks once for a newer configuration; true when one was taken.
@@ -272,12 +223,15 @@ export class ConfigurationClient {
     if (before !== undefined && head.seq < before.seq)
       throw new OncewayError('configuration_older', `the registry offers ${head.seq}, we hold ${before.seq}`);
     if (before !== undefined && head.seq === before.seq && reference.digest !== before.digest)
-      throw this.#alarm('configuration_fork', `the registry offers another configuration ${head.seq}`);
+      throw this.#fork(`the registry offers another configuration ${head.seq}`);
     this.#checkUnexpired(head, 'the registry');
-    await this.#checkExtends(genuine.proof, signal);
+    if (this.#stored !== undefined)
+      await checkExtends(this.#stored, genuine.proof, source, signal).catch((error: unknown) => {
+        throw this.#told(error);
+      });
     const records = new Map<Digest, Buffer>();
     for (const digest of bundle.records) {
-      let octets = this.#records.get(digest) ?? intact(digest, store.record(digest));
+      let octets = this.#here(digest);
       if (octets === undefined) {
         octets = await source.record(digest, signal);
         if (intact(digest, octets) === undefined)
@@ -291,7 +245,7 @@ export class ConfigurationClient {
     const stored: Stored = {
       v: 1,
       bundle,
-      taken: [...this.#taken.values()],
+      taken: this.#named.all(),
       log: { size: genuine.proof.size, root: genuine.proof.root.toString('base64') },
       ...(genuine.proof.witnessed ? {} : { unwitnessedSinceMs: this.#stored?.unwitnessedSinceMs ?? now }),
     };
@@ -304,62 +258,20 @@ export class ConfigurationClient {
     return changed;
   }
 
-  /** Those records of a bundle that are not here yet are asked for one after the other, each believed by its digest.
-   *  @throws {OncewayError} `configuration_invalid` */
-  async #gather(
-    bundle: ConfigurationBundle,
-    record: (digest: Digest) => Promise<Buffer>,
-    signal?: AbortSignal,
-  ): Promise<{ records: Map<Digest, Buffer>; added: Map<Digest, Buffer> }> {
-    const records = new Map<Digest, Buffer>();
-    const added = new Map<Digest, Buffer>();
-    let bytes = 0;
-    for (const digest of bundle.records) {
-      const here = this.#records.get(digest) ?? intact(digest, this.#options.store.record(digest));
-      if (here === undefined && added.size === SHOWN_RECORDS_MAX)
-        throw new OncewayError('configuration_invalid', `more than ${SHOWN_RECORDS_MAX} records are missing`);
-      if (here === undefined) signal?.throwIfAborted();
-      const octets = here ?? intact(digest, await record(digest));
-      if (octets === undefined)
-        throw new OncewayError('configuration_invalid', 'a record is not of its digest');
-      records.set(digest, octets);
-      if (here !== undefined) continue;
-      added.set(digest, octets);
-      if ((bytes += octets.length) > SHOWN_BYTES_MAX)
-        throw new OncewayError(
-          'configuration_invalid',
-          `the records have more than ${SHOWN_BYTES_MAX} octets`,
-        );
-    }
-    return { records, added };
+  #here(digest: Digest): Buffer | undefined {
+    return this.#records.get(digest) ?? intact(digest, this.#options.store.record(digest));
   }
 
   /** A crash among the records leaves some that nothing names, and the old configuration. */
-  #takeGathered(
-    bundle: ConfigurationBundle,
-    genuine: Verified,
-    records: Map<Digest, Buffer>,
-    added: ReadonlyMap<Digest, Buffer>,
-  ): boolean {
+  #takeGathered(bundle: ConfigurationBundle, genuine: Verified, { records, added }: Gathered): boolean {
     const { head, reference, proof } = genuine;
     const before = this.#stored;
     // Another one came meanwhile.
     if (before === undefined || this.#held === undefined || head.seq <= this.#held.seq) return false;
-    const { log, owed = [] } = before;
-    const last = owed.at(-1) ?? log;
-    const shown = { size: proof.size, root: proof.root.toString('base64') };
-    if (shown.size === last.size && shown.root !== last.root)
-      throw this.#alarm('configuration_fork', `two registry logs of ${last.size} entries are signed`);
-    if (shown.size < last.size || owed.length >= OWED_MAX)
-      throw new OncewayError('configuration_invalid', 'the registry must prove its log first');
+    const log = withShown(before, proof);
+    if (log === undefined) throw this.#fork(`two registry logs of ${proof.size} entries are signed`);
     this.#remember({ ...reference, expires: head.expires });
-    const stored: Stored = {
-      v: 1,
-      bundle,
-      taken: [...this.#taken.values()],
-      log,
-      owed: shown.size === last.size ? owed : [...owed, shown],
-    };
+    const stored: Stored = { v: 1, bundle, taken: this.#named.all(), ...log };
     this.#use(stored, genuine, records, () => {
       for (const [digest, octets] of added) this.#options.store.addRecord(digest, octets);
       this.#options.store.save(stored, reference.digest);
@@ -392,30 +304,6 @@ export class ConfigurationClient {
     return { ...genuine, proof: verifyHeadProof(bundle, genuine.reference, anchor) };
   }
 
-  /** The registry's log must extend the one last seen, by way of each that a peer showed meanwhile: nothing that was
-   *  published can be taken back. */
-  async #checkExtends(proof: { size: number; root: Buffer }, signal?: AbortSignal): Promise<void> {
-    const stored = this.#stored;
-    if (stored === undefined) return;
-    const seen = [stored.log, ...(stored.owed ?? [])].map(({ size, root }) => ({
-      size,
-      root: Buffer.from(root, 'base64'),
-    }));
-    if (seen.some(({ size }) => proof.size < size))
-      throw this.#alarm('configuration_fork', 'the registry log has shrunk');
-    for (const [index, from] of seen.entries()) await this.#checkStep(from, seen[index + 1] ?? proof, signal);
-  }
-
-  async #checkStep(from: LogState, to: LogState, signal?: AbortSignal): Promise<void> {
-    const proof =
-      to.size === from.size ? [] : await this.#options.source.consistency(from.size, to.size, signal);
-    try {
-      verifyConsistency({ from: from.size, to: to.size, fromRoot: from.root, toRoot: to.root, proof });
-    } catch (cause) {
-      throw this.#alarm('configuration_fork', 'the registry log does not extend the one last seen', cause);
-    }
-  }
-
   #recordsOf(bundle: ConfigurationBundle): Map<Digest, Buffer> {
     return new Map(
       bundle.records.map((digest) => {
@@ -441,33 +329,18 @@ export class ConfigurationClient {
     if (changed) this.#options.changed?.(view);
   }
 
+  /** Two genuine heads of one sequence number are proof of fraud. */
   #remember(taken: Taken): void {
-    const known = this.#taken.get(taken.seq);
-    if (known !== undefined && known.digest !== taken.digest)
-      throw this.#alarm('configuration_fork', `two configurations ${taken.seq} are signed`);
-    this.#taken.set(taken.seq, taken);
-    if (this.#taken.size <= EXPIRED_KEPT) return;
-    const now = this.#options.clock();
-    const expired = [...this.#taken.values()].filter((old) => old.expires * 1000 <= now);
-    for (const { seq } of expired.sort((a, b) => b.seq - a.seq).slice(EXPIRED_KEPT)) this.#taken.delete(seq);
+    if (!this.#named.remember(taken)) throw this.#fork(`two configurations ${taken.seq} are signed`);
   }
 
-  /** Two genuine heads of one sequence number, or a log that went back, are proof of fraud: told, and returned. */
-  #alarm(code: 'configuration_fork', why: string, cause?: unknown): OncewayError {
-    const error = new OncewayError(code, why, { cause });
-    this.#options.alarm?.(error);
+  #fork(why: string): unknown {
+    return this.#told(new OncewayError('configuration_fork', why));
+  }
+
+  /** A log that went back is proof of fraud as well. */
+  #told(error: unknown): unknown {
+    if (error instanceof OncewayError && error.code === 'configuration_fork') this.#options.alarm?.(error);
     return error;
   }
-}
-
-function viewOf(
-  head: ConfigurationHead,
-  reference: ConfigurationReference,
-  records: ReadonlyMap<Digest, Buffer>,
-): TrustView {
-  const parsed = [...records].map(([digest, octets]): readonly [Digest, ConfigurationRecord] => [
-    digest,
-    parseConfigurationRecord(parseStrictObject(octets.toString('utf8'))),
-  ]);
-  return new TrustView(head, reference, parsed);
 }

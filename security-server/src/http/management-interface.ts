@@ -21,6 +21,14 @@ export interface Call {
   readonly about: (subject: string) => void;
 }
 
+export const textOf = ({ parameters }: Call, name: string): string => String(parameters[name]);
+
+/** Name of the key that decides. */
+export function officerOf({ key }: Call): string {
+  if (key === undefined) throw new TypeError('the operation names no role');
+  return key.name;
+}
+
 /** By operationId. What one returns is sent as JSON, a string as text, `undefined` as 204. */
 export type Handlers = Readonly<Record<string, (call: Call) => unknown>>;
 

@@ -1,16 +1,7 @@
 // What each operation of the management interface does: one call inward. Shapes of what comes in are made sure of by
 // the API description before a handler sees it.
 import { X509Certificate } from 'node:crypto';
-import type {
-  ClientId,
-  Digest,
-  MemberId,
-  MessageId,
-  Names,
-  RightClaims,
-  ServiceId,
-  SubsystemId,
-} from '@onceway/schemas';
+import type { ClientId, Digest, MemberId, MessageId, ServiceId } from '@onceway/schemas';
 import {
   digestOf,
   memberOf,
@@ -19,7 +10,6 @@ import {
   parseDigest,
   parseMemberId,
   parseServiceId,
-  parseSubsystemId,
   subsystemOf,
   type SignatureAlgorithm,
 } from '@onceway/sdk/protocol';
@@ -32,16 +22,18 @@ import type { MessageLog } from '../message-log/message-log.js';
 import { registerClient } from '../registration/enrol.js';
 import type { ManagementRequests, RequestStatus } from '../registration/management-requests.js';
 import type { RegistryCall } from '../registration/registry.js';
-import type { Grant } from '../services/access-right.js';
-import { checkHosted, checkSubject } from '../services/known-parties.js';
-import type { ServiceChange, ServiceStore } from '../services/service-store.js';
+import { checkHosted } from '../services/known-parties.js';
+import type { ServiceChange } from '../services/service-change.js';
+import type { ServiceStore } from '../services/service-store.js';
 import type { ApiKeys, AuditTrail, Role } from './management-access.js';
 import { healthOf, metricsOf, type HealthParts } from './management-health.js';
+import { rightHandlers, type RightParts } from './management-rights.js';
 import { connectionHandlers, type ConnectionParts } from './management-connections.js';
-import type { Call, Handlers } from './management-interface.js';
+import { officerOf, textOf, type Call, type Handlers } from './management-interface.js';
 import { checkpointView, exportContent, messageView, witnessedView } from './management-messages.js';
 
-export interface ManagementParts extends Omit<HealthParts, 'keys' | 'log' | 'connections'>, ConnectionParts {
+export interface ManagementParts
+  extends Omit<HealthParts, 'keys' | 'log' | 'connections'>, ConnectionParts, RightParts {
   readonly configuration: Pick<ConfigurationClient, 'current' | 'latest' | 'past' | 'record'>;
   readonly services: ServiceStore;
   readonly requests: ManagementRequests;
@@ -52,20 +44,11 @@ export interface ManagementParts extends Omit<HealthParts, 'keys' | 'log' | 'con
   readonly sealCheckpoint: () => Promise<readonly string[]>;
   /** Pushes new descriptions to the catalogue; never rejects. */
   readonly publishDescriptions: () => Promise<void>;
-  /** The newest revision of each right that other servers granted to clients here. */
-  readonly heldRights: () => Promise<readonly { readonly digest: Digest; readonly claims: RightClaims }[]>;
-  /** Has rights pushed to those who have them since now. */
-  readonly pushRights: () => void;
   readonly apiKeys: ApiKeys;
   readonly audit: AuditTrail;
 }
 
-const text = ({ parameters }: Call, name: string): string => String(parameters[name]);
-const serviceOf = (call: Call): ServiceId => parseServiceId(text(call, 'service'));
-const officerOf = ({ key }: Call): string => {
-  if (key === undefined) throw new TypeError('the operation names no role');
-  return key.name;
-};
+const serviceOf = (call: Call): ServiceId => parseServiceId(textOf(call, 'service'));
 
 export function managementHandlers(parts: ManagementParts): Handlers {
   return {
@@ -73,7 +56,6 @@ export function managementHandlers(parts: ManagementParts): Handlers {
     ...clientHandlers(parts),
     ...serviceHandlers(parts),
     ...rightHandlers(parts),
-    ...groupHandlers(parts),
     ...keyHandlers(parts),
     ...logHandlers(parts),
     ...accountHandlers(parts),
@@ -149,7 +131,7 @@ function clientHandlers(parts: ManagementParts): Handlers {
       return status;
     },
     removeClient: async (call) => {
-      const client = parseClientId(text(call, 'client'));
+      const client = parseClientId(textOf(call, 'client'));
       call.response.status(202);
       return requests.submit({ type: 'remove-client', member: memberOf(client), client });
     },
@@ -192,79 +174,6 @@ function serviceHandlers(parts: ManagementParts): Handlers {
   };
 }
 
-function groupHandlers({ services, configuration, server, pushRights }: ManagementParts): Handlers {
-  const { localGroups } = services;
-  const groupOf = (call: Call): [SubsystemId, string] => [
-    parseSubsystemId(text(call, 'provider')),
-    text(call, 'code'),
-  ];
-  const clientOf = (call: Call): ClientId => parseClientId(text(call, 'client'));
-  return {
-    listLocalGroups: () => localGroups.list(),
-    putLocalGroup: (call) => {
-      const [provider, code] = groupOf(call);
-      checkHosted(configuration.latest(), server, provider);
-      localGroups.put(provider, code, (call.body as { description: Names }).description);
-    },
-    removeLocalGroup: async (call) => services.removeLocalGroup(...groupOf(call)),
-    addLocalGroupMember: (call) => {
-      const client = clientOf(call);
-      checkSubject(configuration.latest(), { client });
-      localGroups.addMember(...groupOf(call), client);
-      pushRights();
-    },
-    removeLocalGroupMember: (call) => localGroups.removeMember(...groupOf(call), clientOf(call)),
-  };
-}
-
-function rightHandlers({ services, configuration, heldRights }: ManagementParts): Handlers {
-  return {
-    listRights: ({ parameters }) =>
-      services.directory
-        .rights()
-        .filter(({ service }) => parameters['service'] === undefined || service === parameters['service']),
-    grantRight: async (call) => {
-      const { service, subject, ...rest } = call.body as Grant;
-      call.about(`${service} to ${Object.values(subject).join()}`);
-      if ('client' in subject) parseClientId(subject.client);
-      checkSubject(configuration.latest(), subject);
-      call.response.status(201);
-      return services.grant({ ...rest, service: parseServiceId(service), subject }, officerOf(call));
-    },
-    getRight: (call) => {
-      const history = services.history(text(call, 'id'));
-      if (history.length === 0) throw new OncewayError('not_found', 'no such right');
-      return history.map(({ digest, claims, signed }) => {
-        const deliveries = services.deliveries.of(digest);
-        return {
-          ...{ digest, claims, signed },
-          deliveries: deliveries.map(({ server, at, outcome }) => ({ server, at, outcome })),
-        };
-      });
-    },
-    listHeldRights: async () =>
-      (await heldRights()).map(({ digest, claims }) => {
-        const {
-          id,
-          rev,
-          provider,
-          service,
-          consumer: subject,
-          endpoints,
-          from,
-          until,
-          state,
-          reason,
-        } = claims;
-        return {
-          ...{ id, rev, provider, service, subject, endpoints, from, until, state, reason, digest },
-        };
-      }),
-    revokeRight: async (call) =>
-      services.revoke(text(call, 'id'), (call.body as { reason: string }).reason, officerOf(call)),
-  };
-}
-
 interface KeyOrder {
   readonly usage: 'authentication' | 'internal' | 'signing';
   readonly member?: string;
@@ -290,7 +199,7 @@ function keyHandlers({ token, requests, server }: ManagementParts): Handlers {
     },
     requestCertificate: async (call) => ({
       csr: await token.certificateRequest(
-        text(call, 'id'),
+        textOf(call, 'id'),
         call.body as { subject: Record<string, string>; dns?: string[] },
       ),
     }),
@@ -317,9 +226,9 @@ function keyHandlers({ token, requests, server }: ManagementParts): Handlers {
       return token.addCertificate(leaf.raw);
     },
     setCertificate: (call) =>
-      token.setActive(parseDigest(text(call, 'digest')), (call.body as { active: boolean }).active),
+      token.setActive(parseDigest(textOf(call, 'digest')), (call.body as { active: boolean }).active),
     registerCertificate: async (call) => {
-      const digest = parseDigest(text(call, 'digest'));
+      const digest = parseDigest(textOf(call, 'digest'));
       const { usage, member, certificate } = findCertificate(token, digest);
       call.response.status(202);
       return requests.submit({
@@ -353,7 +262,7 @@ function logHandlers({ log, configuration, server, sealCheckpoint }: ManagementP
       counts: log.counts(),
     };
   };
-  const midOf = (call: Call): MessageId => parseDigest(text(call, 'mid')) as string as MessageId;
+  const midOf = (call: Call): MessageId => parseDigest(textOf(call, 'mid')) as string as MessageId;
   return {
     getMessage: async (call) => messageView({ log, configuration, server }, midOf(call)),
     exportContent: async (call) =>
@@ -378,7 +287,7 @@ function accountHandlers({ apiKeys, audit }: ManagementParts): Handlers {
       response.status(201);
       return apiKeys.create(name, roles);
     },
-    removeApiKey: (call) => apiKeys.remove(text(call, 'name')),
+    removeApiKey: (call) => apiKeys.remove(textOf(call, 'name')),
     listAudit: ({ parameters }) =>
       audit.list(Number(parameters['after'] ?? 0), Number(parameters['limit'] ?? 100)),
   };
