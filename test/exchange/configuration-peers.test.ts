@@ -34,8 +34,9 @@ async function publishTo(who: TestServer, other: TestServer, change: () => unkno
 
 describe('with the registry away', () => {
   let bystander: SubsystemId;
+  let suspended: Road;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     clock = new TestClock();
     federation = await Federation.start({}, HOUR_S, clock);
     road = await openRoad(federation);
@@ -50,15 +51,22 @@ describe('with the registry away', () => {
     expect(await call({ ...road, consumer: third, client: bystander })).toMatchObject({ status: 200 });
     expect(await call(road)).toMatchObject({ status: 200 });
     suspended = { ...road, consumer: third, client: bystander };
-    await third.stop();
+  }, 60_000);
+  afterAll(() => federation.stop());
+  afterEach(async () => {
+    await federation.registry.stop();
+    await federation.startRegistry();
+    const { members, publication } = federation.registry.registry;
+    members.lift('TEST/GOV/BYSTANDER' as never);
+    await publication.changed();
+    for (const { running } of [road.consumer, road.provider]) await running.exchange.configuration.refresh();
   }, 30_000);
-  afterEach(() => federation.stop());
-  let suspended: Road;
 
   const suspend = (): void =>
     void federation.registry.registry.members.suspend('TEST/GOV/BYSTANDER' as never, 'stolen keys');
 
   test('a suspension that the consumer took reaches the provider by a message', async () => {
+    await suspended.consumer.stop();
     await publishTo(road.consumer, road.provider, suspend);
     expect(await call(road)).toMatchObject({ status: 200 });
     expect(seqOf(road.provider)).toBe(seqOf(road.consumer));
