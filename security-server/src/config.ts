@@ -3,6 +3,8 @@
 import type { SecurityServerId } from '@onceway/schemas';
 import { OncewayError, parseSecurityServerId } from '@onceway/sdk/protocol';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { BODY_BYTES_PER_S_MIN, BODY_IDLE_MS, STREAMED_BODY_BYTES_MAX } from './limits.js';
+import type { BodyBounds } from './transport/arriving-body.js';
 
 export interface Listener {
   readonly host: string;
@@ -25,6 +27,7 @@ export interface Settings {
   /** Tighter than the defaults of limits.ts, never wider. */
   readonly limits?: {
     readonly bodyBytesMax?: number;
+    readonly streamedBodyBytesMax?: number;
     readonly concurrentExchangesMax?: number;
   };
 }
@@ -58,6 +61,7 @@ export const SETTINGS_SCHEMA = {
       additionalProperties: false,
       properties: {
         bodyBytesMax: { type: 'integer', minimum: 0 },
+        streamedBodyBytesMax: { type: 'integer', minimum: 0, maximum: STREAMED_BODY_BYTES_MAX },
         concurrentExchangesMax: { type: 'integer', minimum: 1 },
       },
     },
@@ -81,4 +85,20 @@ export function loadSettings(text: string): Settings {
   const settings = value as Settings;
   parseSecurityServerId(settings.id);
   return settings;
+}
+
+/** For tests. */
+export interface TighterBodyBounds {
+  readonly streamedBodyBytesMax?: number;
+  readonly bodyIdleMs?: number;
+  readonly bodyBytesPerSMin?: number;
+}
+
+/** What a streamed body may take, of octets and of time. */
+export function streamedBodyBounds({ limits }: Settings, tighter: TighterBodyBounds = {}): BodyBounds {
+  return {
+    bytesMax: tighter.streamedBodyBytesMax ?? limits?.streamedBodyBytesMax ?? STREAMED_BODY_BYTES_MAX,
+    idleMs: tighter.bodyIdleMs ?? BODY_IDLE_MS,
+    bytesPerSMin: tighter.bodyBytesPerSMin ?? BODY_BYTES_PER_S_MIN,
+  };
 }

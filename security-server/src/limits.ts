@@ -70,6 +70,30 @@ export const CONFIGURATION_BYTES_MAX = 4 * JSON_BYTES_MAX;
 /** Certificates and their status kept in memory; a country has some thousand servers. */
 export const CREDENTIALS_MAX = 4_096;
 
+/** A body that is streamed: what a spool may take of the disk, and what a counterpart may make us keep for one message.
+ *  A scanned dossier or a day's extract has some hundred megabytes. */
+export const STREAMED_BODY_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** Spools at once, of requests and of answers: with the bound above, what the log's disk must have free beyond the
+ *  log itself. Beyond it a message is refused as busy. */
+export const SPOOLS_MAX = 64;
+
+/** A streamed body is judged by its pace, not by a deadline: silent no longer than this ... */
+export const BODY_IDLE_MS = 30_000;
+/** ... and after the first of these spans no slower than this on the whole, half a megabit: a gibibyte then holds its
+ *  place for less than five hours. */
+export const BODY_BYTES_PER_S_MIN = 64 * 1024;
+
+/** A receiver gives a body that another server passes on so many times as much, so that the server at which it really
+ *  stalls is the one that says so. */
+export const PASSED_ON_PATIENCE = 2;
+
+/** Between the head of a streamed request and the peer's word that it takes the body: signature, certificates, rights. */
+export const CONTINUE_TIMEOUT_MS = 15_000;
+
+/** Trailers beside `Exchange-Closing`, names and values: read and dropped (docs/protocol.md#bodies). */
+export const TRAILERS_BYTES_MAX = 1024;
+
 /** Signed refusals a second and peer; beyond, a refusal is unsigned and only counted (design §4.9). */
 export const SIGNED_REFUSALS_PER_S_MAX = 10;
 

@@ -13,7 +13,7 @@ import {
 } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
 import { ClientConnections } from './clients/client-connections.js';
-import { loadSettings, type Settings } from './config.js';
+import { loadSettings, streamedBodyBounds, type TighterBodyBounds, type Settings } from './config.js';
 import type { Exchange } from './exchange/exchange.js';
 import type { ExchangeFailure } from './exchange/failure.js';
 import { HeldRights } from './exchange/held-rights.js';
@@ -75,7 +75,7 @@ export interface RunOptions {
     readonly outcomeAskIntervalMs?: number;
     readonly outcomeAskTotalMs?: number;
     readonly refusalReportsMs?: number;
-  };
+  } & TighterBodyBounds;
 }
 
 export interface RunningServer {
@@ -213,6 +213,7 @@ async function compose(options: RunOptions, opened: Close[]): Promise<Omit<Runni
     randomBytes: randomPool(),
     limits: {
       bodyBytesMax: settings.limits?.bodyBytesMax ?? BODY_IN_MEMORY_BYTES_MAX,
+      bodyBounds: streamedBodyBounds(settings, options.limits),
       outcomeAskIntervalMs: options.limits?.outcomeAskIntervalMs ?? OUTCOME_ASK_INTERVAL_MS,
       outcomeAskTotalMs: options.limits?.outcomeAskTotalMs ?? OUTCOME_ASK_TOTAL_MS,
     },

@@ -169,11 +169,6 @@ describe('what the consumer’s server refuses, without a record', () => {
     ['a form that is none', () => ({ headers: { 'Data-Form': 'e30' } }), 'form_invalid'],
     ['a form not in base64url', () => ({ headers: { 'Data-Form': '!' } }), 'form_invalid'],
     ['100 lines and one', () => ({ headers: many(99) }), 'head_too_large'],
-    [
-      'a declared body too large',
-      () => ({ method: 'POST', body: Buffer.alloc(256 * 1024 + 1) }),
-      'body_too_large',
-    ],
   ])('%s', async (_what, make, code) => {
     const records = recordsOf(consumer, provider);
     const asked = make();
@@ -196,13 +191,13 @@ describe('what the consumer’s server refuses, without a record', () => {
     expect(called()).toBe(0);
   });
 
-  test('a body that turns out too large while it comes', async () => {
+  test('a declared body too large', async () => {
     const records = recordsOf(consumer, provider);
-    const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
     const text = await sendOctets(
       consumer.running.addresses.client,
       `POST ${service('echo')} HTTP/1.1\r\nHost: x\r\nX-Road-Client: ${client}\r\nAccept: application/problem+json\r\n` +
-        `Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunk.repeat(18)}0\r\n\r\n`,
+        `Content-Length: ${1024 ** 3 + 1}\r\nConnection: close\r\n\r\n`,
+      (octets) => octets.includes('body_too_large'),
     );
     expect(answered(text)).toMatchObject({ status: 413 });
     expect(JSON.parse(answered(text).body)).toMatchObject({ code: 'body_too_large' });

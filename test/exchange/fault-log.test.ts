@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { call, heldByBoth, openRoad, until, type Road } from './fault-road.js';
+import { MIB, spools, stream } from './streamed-road.js';
 import { Federation, PIN, type TestServer } from './federation.js';
 
 let road: Road;
@@ -56,7 +57,12 @@ test.each(['provider', 'consumer'] as const)(
           : { status: 503, code: 'log_unavailable', hop: 'consumer-server' },
       );
     }
+    // Nor is a body taken that could not be spooled.
+    expect(await stream(road, road.service.id, MIB)).toMatchObject(
+      who === 'provider' ? { status: 502, code: 'peer_refused' } : { status: 503, code: 'log_unavailable' },
+    );
     expect(road.service.calls).toHaveLength(0);
+    await until('no spool is left', () => [...spools(road.consumer), ...spools(road.provider)].length === 0);
     limit(process, 'unlimited');
     await until('the log is written again', async () => (await call(road)).status === 200);
     const called = await call(road);

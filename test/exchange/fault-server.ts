@@ -38,4 +38,16 @@ log.appendAnswer = async (...args) => {
   if (step === 'after the answer is recorded') die();
   return recorded;
 };
+const spool = log.spool.bind(log);
+log.spool = async () => {
+  const writer = await spool();
+  if (step !== 'while a body is spooled') return writer;
+  const write = writer.write.bind(writer);
+  let pieces = 0;
+  writer.write = async (chunk) => {
+    await write(chunk);
+    if (++pieces === 8) die();
+  };
+  return writer;
+};
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);

@@ -116,25 +116,26 @@ test.each([
     (s: Socket) => s.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n'),
   ],
   [
-    'exceeds the body bound by its length',
-    'service_answer_invalid',
+    'resets in a body that is streamed',
+    'service_failed',
     502,
     (s: Socket) =>
       s.write(
         Buffer.concat([
-          Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 262145\r\n\r\n'),
-          Buffer.alloc(262_145),
+          Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n'),
+          Buffer.alloc(400_000),
         ]),
+        () => setTimeout(() => s.resetAndDestroy(), 50),
       ),
   ],
   [
-    'exceeds the body bound without a length',
-    'service_answer_invalid',
+    'closes before a body that is streamed is whole',
+    'service_failed',
     502,
     (s: Socket) =>
-      s.write(
+      s.end(
         Buffer.concat([
-          Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50000\r\n'),
+          Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n80000\r\n'),
           Buffer.alloc(0x50000),
         ]),
       ),

@@ -7,6 +7,8 @@ import {
   encodeAnswerHead,
   formatSalts,
   memberOf,
+  messageIdOf,
+  parseJws,
   parseRequestEnvelope,
   parseRequestHead,
   requestHash,
@@ -43,6 +45,11 @@ export class HostileProvider {
   /** ... and when it is asked what became of one, or for a credential. */
   outcome: (response: ServerResponse, path: string) => void = (response) =>
     void response.writeHead(404).end();
+  /** ... and with an opening, before its body. */
+  expected: (request: IncomingMessage, response: ServerResponse) => void = (request, response) => {
+    response.writeContinue();
+    void this.#take(request, response);
+  };
   readonly #server: TestServer;
   readonly #https: Server;
   readonly #clock: () => number;
@@ -59,6 +66,9 @@ export class HostileProvider {
         maxHeaderSize: 65_536,
       },
       (request, response) => void this.#take(request, response),
+    );
+    this.#https.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+      this.expected(request, response),
     );
   }
 
@@ -147,7 +157,13 @@ export class HostileProvider {
     alter.unsigned?.(unsigned, asked);
     const input = `${unsigned.encode(unsigned.header, 'header')}.${unsigned.encode(unsigned.claims, 'claims')}`;
     const signature = Buffer.from(unsigned.sign(Buffer.from(input))).toString('base64url');
-    return { mid: '', envelope: `${input}.${signature}`, head: undefined, salts: undefined, body: null };
+    return {
+      mid: messageIdOf({ signingInput: input }),
+      envelope: `${input}.${signature}`,
+      head: undefined,
+      salts: undefined,
+      body: null,
+    };
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -157,6 +173,9 @@ export class HostileProvider {
     const message = parseRequestEnvelope(String(request.headers['exchange-message']));
     const head = Buffer.from(String(request.headers['exchange-head']), 'base64url');
     const body = chunks.length === 0 ? null : Buffer.concat(chunks);
-    this.respond({ message, head, body }, response);
+    const closing = request.trailers['exchange-closing'];
+    // A streamed message is known by its closing.
+    const mid = closing === undefined ? message.mid : messageIdOf(parseJws(closing));
+    this.respond({ message: { ...message, mid }, head, body }, response);
   }
 }

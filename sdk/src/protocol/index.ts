@@ -89,7 +89,7 @@ export {
   type HeadLine,
   type RequestHead,
 } from './head.js';
-export { RequestHash, requestHash } from './request-hash.js';
+export { RequestHash, requestHash, requestHashOfDigest } from './request-hash.js';
 export {
   CommitmentHash,
   checkCommitment,

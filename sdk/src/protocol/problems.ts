@@ -63,6 +63,20 @@ export const PROBLEMS = {
     'Compare the request with the API description at /openapi.json.',
     'So sánh yêu cầu với mô tả API tại /openapi.json.',
   ),
+  body_aborted: p(
+    400,
+    'IOError',
+    'Body did not come to its end',
+    'Send the whole body again: the service was not called.',
+    'Gửi lại toàn bộ nội dung: dịch vụ chưa được gọi.',
+  ),
+  body_too_slow: p(
+    408,
+    'IOError',
+    'Body came too slowly',
+    'Send at least 64 KiB a second, without a pause of 30 seconds.',
+    'Gửi ít nhất 64 KiB mỗi giây, không ngừng quá 30 giây.',
+  ),
   request_timeout: p(
     408,
     'IOError',

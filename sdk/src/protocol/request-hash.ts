@@ -32,3 +32,12 @@ export function requestHash(head: Uint8Array, body: Uint8Array | null): string {
     'base64',
   );
 }
+
+/** The hash of a request whose body was hashed while it was spooled.
+ *  @param body SHA-512 of a body that is not empty */
+export function requestHashOfDigest(head: Uint8Array, body: Uint8Array): string {
+  return createHash('sha512')
+    .update(hash('sha512', head, 'buffer'))
+    .update(body)
+    .digest('base64');
+}

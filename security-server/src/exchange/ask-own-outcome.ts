@@ -19,7 +19,9 @@ import { ExchangeFailure } from './failure.js';
 import { fetchOutcome } from './forward.js';
 import { openReply } from './open-reply.js';
 import { recordReply } from './record.js';
-import { stage, type Answer, type Forwarded, type RequestOnRecord } from './stages.js';
+import { SpooledBody } from '../message-log/message-log.js';
+import { stage, type Answer, type BoundReply, type Forwarded, type RequestOnRecord } from './stages.js';
+import { closedOf, midOf } from './streamed-body.js';
 
 /** @throws {ExchangeFailure} as the exchange itself: the refusal, `outcome_unknown`, or `not_recorded`, after which a
  *  new message may be sent; `not_found` where the request is not this client's; `client_not_authenticated` */
@@ -28,14 +30,16 @@ export async function askOwnOutcome(
   { lines, channel }: { readonly lines: readonly HeadLine[]; readonly channel: Channel },
   exchange: Exchange,
 ): Promise<Answer> {
-  const mid = parseDigest(id) as string as MessageId;
+  const given = parseDigest(id) as string as MessageId;
   const client = namedClient(lines);
   // Before the log is looked into: who does not prove to be this client learns nothing of what it sent.
   authenticateConnection(client, channel, exchange);
-  const state = await exchange.log.exchange(mid, 'out');
+  const state = await exchange.log.exchange(given, 'out');
   if (state === undefined) throw new OncewayError('not_found', 'no such request was sent from here');
   const asked = parseRequestEnvelope(state.request.message);
   if (asked.claims.iss !== client) throw new OncewayError('not_found', 'another client sent it');
+  const streamed = state.request.type === 'message' ? closedOf(state.request) : {};
+  const mid = streamed.closed === undefined ? given : midOf(streamed.closed.closing);
   if (state.answer?.entry.type === 'refusal')
     throw ExchangeFailure.ofRefusal(parseRefusalEnvelope(state.answer.entry.refusal), mid);
   if (state.answer?.content !== undefined) {
@@ -52,11 +56,12 @@ export async function askOwnOutcome(
   const content = await exchange.log.content(mid, 'out');
   if (provider === undefined || content === undefined)
     throw new ExchangeFailure('outcome_unknown', 'consumer-server', { requestId: mid });
-  const reply = await fetchOutcome({ mid, provider }, trust, exchange);
+  const reply = await fetchOutcome({ mid, provider, ...streamed }, trust, exchange);
   if (reply.status !== 200)
     throw new ExchangeFailure('outcome_unknown', 'provider-server', { requestId: mid });
   const request: RequestOnRecord = {
     ...content,
+    ...streamed,
     mid,
     envelope: state.request.message,
     claims: asked.claims,
@@ -65,8 +70,14 @@ export async function askOwnOutcome(
     requestHead: parseRequestHead(content.head),
   };
   const opened = await openReply(stage<Forwarded>({ request, reply, fetchedLater: true }), exchange);
-  const bound = bind(opened);
-  await recordReply(bound, exchange);
+  let bound: BoundReply;
+  try {
+    bound = bind(opened);
+    await recordReply(bound, exchange);
+  } catch (error) {
+    if (opened.kind === 'answer' && opened.body instanceof SpooledBody) await opened.body.discard();
+    throw error;
+  }
   if (bound.kind === 'refusal') throw ExchangeFailure.ofRefusal(bound.message, mid);
   return { head: bound.answerHead, body: bound.body, requestId: mid, answerId: bound.message.mid };
 }

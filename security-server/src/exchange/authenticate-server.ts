@@ -20,6 +20,6 @@ export async function authenticateServer(
     trust,
     exchange.sources.of(peer, trust),
   );
-  const { certificate, envelope, head, salts, body } = received;
-  return stage<FromServer>({ certificate, envelope, head, salts, body, peer });
+  const { certificate, envelope, head, salts, body, response } = received;
+  return stage<FromServer>({ certificate, envelope, head, salts, body, response, peer });
 }

@@ -1,19 +1,14 @@
 // Proves that a reply belongs to this request: the signed ids, and of an answer also X-Road's own lines in its head.
-import {
-  lastValueOf,
-  OncewayError,
-  requestHash,
-  subsystemOf,
-  memberOf,
-  valuesOf,
-} from '@onceway/sdk/protocol';
+import { lastValueOf, OncewayError, subsystemOf, memberOf, valuesOf } from '@onceway/sdk/protocol';
+import { hashOfRequest } from './streamed-body.js';
 import { stage, type BoundReply, type OpenedReply } from './stages.js';
 
 /** @throws {OncewayError} `answer_inconsistent` */
 export function bind(reply: OpenedReply): BoundReply {
   const { request } = reply;
   const { claims } = reply.message;
-  same('re', claims.re, request.mid);
+  // What was refused before it was a message is known by its opening.
+  if (reply.kind === 'answer' || claims.re !== request.closed?.opening) same('re', claims.re, request.mid);
   same('server', claims.server, request.claims.to);
   same('to', claims.to, request.claims.server);
   if (reply.kind === 'refusal') {
@@ -32,7 +27,7 @@ export function bind(reply: OpenedReply): BoundReply {
   same('x-road-request-id', only(lines, 'x-road-request-id'), only(asked, 'x-road-request-id'));
   same('x-road-client', only(lines, 'x-road-client'), request.claims.iss);
   same('x-road-service', only(lines, 'x-road-service'), request.claims.aud);
-  same('x-road-request-hash', only(lines, 'x-road-request-hash'), requestHash(request.head, request.body));
+  same('x-road-request-hash', only(lines, 'x-road-request-hash'), hashOfRequest(request.head, request.body));
   return stage<BoundReply>(reply);
 }
 

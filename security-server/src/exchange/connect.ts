@@ -3,7 +3,7 @@
 import { codeOf, OncewayError } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
 import type { Exchange } from './exchange.js';
-import { stage, type Connected, type Routed } from './stages.js';
+import { isWhole, stage, type Connected, type Routed } from './stages.js';
 
 /** Tries the candidates in their order.
  *  @throws {OncewayError} what the last one failed with: `provider_unreachable`, `peer_not_authenticated`, `busy`,
@@ -12,7 +12,7 @@ export async function connect(request: Routed, trust: TrustView, exchange: Excha
   let failed: unknown;
   for (const provider of request.candidates) {
     try {
-      const connection = await exchange.peers.acquire(provider, trust);
+      const connection = await exchange.peers.acquire(provider, trust, false, !isWhole(request));
       try {
         // A resumed session skips the handshake's checks: the certificate's status is judged for every message.
         await exchange.credentials.require(

@@ -12,15 +12,22 @@ import { keepRight } from './keep-right.js';
 import { openReply } from './open-reply.js';
 import { recordReply, recordRequest } from './record.js';
 import { route } from './route.js';
+import { SpooledBody } from '../message-log/message-log.js';
 import { sealRequest } from './seal.js';
-import type {
-  Answer,
-  BoundReply,
-  Connected,
-  Identified,
-  ReceivedRequest,
-  RecordedRequest,
+import { sendBody } from './send-body.js';
+import {
+  isWhole,
+  type Answer,
+  type BoundReply,
+  type Connected,
+  type Identified,
+  type OpenedReply,
+  type ReceivedRequest,
+  type RecordedRequest,
+  type SealedRequest,
+  type Whole,
 } from './stages.js';
+import { isAborted } from './streamed-body.js';
 
 /** A server whose idle connection turns out broken is tried again with a new one; then the next server. */
 const ATTEMPTS_MAX = 3;
@@ -42,21 +49,25 @@ export async function consume(received: ReceivedRequest, exchange: Exchange): Pr
 
 async function consumeOnce(identified: Identified, exchange: Exchange): Promise<Answer> {
   let connected: Connected | undefined;
+  let whole: Whole<SealedRequest> | undefined;
   let recorded: RecordedRequest | undefined;
+  let opened: OpenedReply | undefined;
   try {
     const trust = trustNow(exchange); // refuses while the configuration is expired or the evidence is behind
     const authenticated = authenticate(identified, trust, exchange); // which client is speaking
     const routed = route(authenticated, trust); // which service, and who hosts it
     connected = await connect(routed, trust, exchange); // open before sealing: the envelope names the receiver
     const sealed = await sealRequest(connected, trust, exchange); // head, commitments, signature
-    recorded = await recordRequest(sealed, trust, exchange); // durable: from here we can prove that we asked
+    whole = isWhole(sealed) ? sealed : await sendBody(sealed, exchange); // above 256 KiB: all but the closing leaves
+    recorded = await recordRequest(whole, trust, exchange); // durable: from here we can prove that we asked
     const forwarded = await forward(recorded, trust, exchange); // at most once
-    const opened = await openReply(forwarded, exchange); // signer, certificate, signature, content
+    opened = await openReply(forwarded, exchange); // signer, certificate, signature, content
     const bound = bind(opened); // this reply belongs to that request
     await recordReply(bound, exchange); // durable before the information system learns anything
     void keepRight(bound, exchange); // beside it: the right that the provider decided by
     return answer(bound);
   } catch (error) {
+    await giveUp(whole, opened);
     throw await settle(error, connected, recorded, exchange);
   }
 }
@@ -77,13 +88,23 @@ async function settle(
 ): Promise<unknown> {
   if (recorded === undefined) {
     if (connected !== undefined) exchange.peers.release(connected.connection, true);
-    return ExchangeFailure.of(error, 'consumer-server');
+    return error instanceof NotSentError ? error : ExchangeFailure.of(error, 'consumer-server');
   }
   if (error instanceof ExchangeFailure && error.answerId !== undefined) return error;
   const notSent = error instanceof NotSentError;
-  const outcome = notSent ? 'not_sent' : 'unknown';
+  const outcome = notSent ? 'not_sent' : isAborted(error) ? 'aborted' : 'unknown';
   await exchange.log
     .appendOutcome(recorded.mid, 'out', outcome)
     .catch((failed: unknown) => exchange.failed('outcome', failed, { message: recorded.mid }));
   return notSent ? error : ExchangeFailure.of(error, 'consumer-server', recorded.mid);
+}
+
+/** Of streamed bodies nothing is kept that no entry holds, and a closing that was held back does not leave. */
+async function giveUp(
+  whole: Whole<SealedRequest> | undefined,
+  opened: OpenedReply | undefined,
+): Promise<void> {
+  whole?.transfer?.abort();
+  if (whole?.body instanceof SpooledBody) await whole.body.discard();
+  if (opened?.kind === 'answer' && opened.body instanceof SpooledBody) await opened.body.discard();
 }

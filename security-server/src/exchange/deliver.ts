@@ -1,7 +1,9 @@
 // Seventh step of the provider's line: the service is called, with exactly the lines that were signed. It is called
 // once; what it answers, errors included, passes as it is.
 import { OncewayError } from '@onceway/sdk/protocol';
+import { SpooledBody, type Body } from '../message-log/message-log.js';
 import type { Exchange } from './exchange.js';
+import { deliveryMs } from './streamed-body.js';
 import { stage, type Accepted, type Delivered } from './stages.js';
 
 /** X-Road: bodies of other methods are signed and kept, not delivered. */
@@ -22,10 +24,15 @@ export async function deliver(accepted: Accepted, exchange: Exchange): Promise<D
     lines,
     WITH_BODY.has(method) ? request.body : null,
     {
-      timeoutMs: service.timeoutMs,
+      timeoutMs: service.timeoutMs + timeToDeliver(request.body, exchange),
       bytesMax: exchange.limits.bodyBytesMax,
       pin: service.certificate,
     },
   );
   return stage<Delivered>({ accepted, result });
+}
+
+/** A streamed body comes on top of the service's own time, ms. */
+function timeToDeliver(body: Body, { limits }: Exchange): number {
+  return body instanceof SpooledBody ? deliveryMs(body.bytes, limits.bodyBounds) : 0;
 }

@@ -7,6 +7,7 @@ import type { ClientConnections } from '../clients/client-connections.js';
 import type { Token } from '../keys/signer.js';
 import type { Material, MessageLog } from '../message-log/message-log.js';
 import type { ServiceDirectory } from '../services/service.js';
+import type { BodyBounds } from '../transport/arriving-body.js';
 import type { PeerTransport } from '../transport/peer-transport.js';
 import type { ServiceTransport } from '../transport/service-transport.js';
 import type { Credential, Credentials, Usage } from '../trust/credentials.js';
@@ -47,7 +48,10 @@ export interface Exchange {
   readonly clock: () => number;
   readonly randomBytes: (size: number) => Buffer;
   readonly limits: {
+    /** Of a body in memory; a larger one is streamed. */
     readonly bodyBytesMax: number;
+    /** Of a streamed body. */
+    readonly bodyBounds: BodyBounds;
     readonly outcomeAskIntervalMs: number;
     readonly outcomeAskTotalMs: number;
   };

@@ -15,11 +15,14 @@ import {
 } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
 import { catchUp, checkContent, judgeConfiguration, proveSigner } from './prove.js';
-import type { PeerReply } from '../transport/peer-transport.js';
+import { ArrivingBody } from '../transport/arriving-body.js';
+import type { PeerReply } from '../transport/peer-reply.js';
 import type { Credential } from '../trust/credentials.js';
 import type { Exchange } from './exchange.js';
 import { ExchangeFailure } from './failure.js';
+import { forwardLater } from './forward.js';
 import { stage, type Forwarded, type OpenedReply } from './stages.js';
+import { takeStream, TransferAbortedError } from './streamed-body.js';
 
 const OK = 200;
 
@@ -27,6 +30,23 @@ const OK = 200;
  *  with the reason as cause
  *  @throws {ExchangeFailure} `busy` of the peer */
 export async function openReply(forwarded: Forwarded, exchange: Exchange): Promise<OpenedReply> {
+  try {
+    return await openOnce(forwarded, exchange);
+  } catch (error) {
+    forwarded.reply.following?.close();
+    // A streamed answer that broke off may be whole on the other side, and is asked for once.
+    if (forwarded.fetchedLater || !hasBrokenOff(error)) throw error;
+    const trust = exchange.configuration.current();
+    return openOnce(await forwardLater(forwarded.request, trust, exchange, error), exchange);
+  }
+}
+
+function hasBrokenOff(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof TransferAbortedError && cause.code === 'body_aborted';
+}
+
+async function openOnce(forwarded: Forwarded, exchange: Exchange): Promise<OpenedReply> {
   const { request, reply } = forwarded;
   // The one in force now: the service may have taken minutes.
   const trust = exchange.configuration.current();
@@ -70,8 +90,24 @@ async function openAnswer(forwarded: Forwarded, trust: TrustView, exchange: Exch
   const { signer, trust: decidedBy } = await prove(message, forwarded, trust, exchange);
   const salts = parseSalts(field(forwarded, 'exchange-salt'));
   const head = decodeBase64url(field(forwarded, 'exchange-head'));
-  const body = reply.body.length === 0 ? null : reply.body;
+  const body = reply.following ?? (reply.body.length === 0 ? null : reply.body);
   checkContent(message.claims, salts, head, body);
+  const answerHead = parseAnswerHead(head);
+  if (body instanceof ArrivingBody) {
+    const streamed = await takeStream(body, message, signer, salts.body, exchange);
+    return stage<OpenedReply>({
+      kind: 'answer',
+      request,
+      signer,
+      trust: decidedBy,
+      message: { ...message, mid: streamed.mid },
+      head,
+      answerHead,
+      body: streamed.body,
+      salts,
+      closed: streamed.closed,
+    });
+  }
   return stage<OpenedReply>({
     kind: 'answer',
     request,
@@ -79,7 +115,7 @@ async function openAnswer(forwarded: Forwarded, trust: TrustView, exchange: Exch
     trust: decidedBy,
     message,
     head,
-    answerHead: parseAnswerHead(head),
+    answerHead,
     body,
     salts,
   });

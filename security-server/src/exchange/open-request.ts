@@ -38,7 +38,7 @@ export async function prove(
 }
 
 /** @throws {OncewayError} `configuration_fork`, `configuration_expired`, `commitment_mismatch`, `head_invalid`, `head_too_large`, `target_mismatch`,
- *  `request_target_invalid`, `purpose_invalid`, `form_invalid`, `body_too_large` */
+ *  `request_target_invalid`, `purpose_invalid`, `form_invalid` */
 export function open(fresh: Fresh, exchange: Exchange): OpenedRequest {
   const { received, message } = fresh;
   const { claims } = message;

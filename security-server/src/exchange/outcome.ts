@@ -18,6 +18,7 @@ import { MESSAGE_LIFETIME_S } from '../limits.js';
 import type { ExchangeState } from '../message-log/message-log.js';
 import { trustNow, type Exchange } from './exchange.js';
 import { authenticateServer } from './authenticate-server.js';
+import { closedOf, midOf } from './streamed-body.js';
 import { envelopeSigner, signMessage } from './sign-message.js';
 import type { ReceivedMessage, Reply } from './stages.js';
 
@@ -30,6 +31,9 @@ export async function outcome(mid: MessageId, received: ReceivedMessage, exchang
   // Only the server that sent it may know, and only it may have it declared void.
   if (sender !== undefined) throw new OncewayError('not_found', `${peer.id} did not send this`);
   const state = await exchange.log.exchange(mid, 'in');
+  // Who is served is known by its opening; asked for by its closing it is the same.
+  if (state?.request.type === 'message' && state.request.closing !== undefined)
+    if (exchange.running.senderOf(midOf(state.request.message)) === peer.id) return { kind: 'running' };
   if (state !== undefined) return known(state, peer, trust, exchange, mid);
   // Each is a durable row and a signature: no peer may ask for them without end.
   if (!exchange.refusals.allow(peer.id))
@@ -53,7 +57,7 @@ async function known(
   if (answer?.entry.type === 'refusal') return { kind: 'signed', envelope: answer.entry.refusal, body: null };
   if (answer?.content !== undefined) {
     const { head, salts, body } = answer.content;
-    return { kind: 'signed', envelope: answer.entry.message, head, salts, body };
+    return { kind: 'signed', envelope: answer.entry.message, head, salts, body, ...closedOf(answer.entry) };
   }
   return refusal('outcome_unknown', mid, state.requestIndex, asked.claims.iss, peer, trust, exchange);
 }

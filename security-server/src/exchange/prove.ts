@@ -16,6 +16,7 @@ import {
 import type { TrustView } from '@onceway/sdk/verify';
 import type { Credential } from '../trust/credentials.js';
 import type { Exchange } from './exchange.js';
+import type { AnyBody } from './stages.js';
 
 type Speaking = Pick<RequestClaims, 'iss' | 'server' | 'cfg'>;
 
@@ -122,22 +123,24 @@ function listedAlgorithm(
   return listed.alg;
 }
 
-/** @throws {OncewayError} `commitment_mismatch` */
+/** Of a body that follows only that it does: its commitment stands in the closing (streamed-body.ts).
+ *  @throws {OncewayError} `commitment_mismatch` */
 export function checkContent(
   claims: Pick<RequestClaims, 'head' | 'body'>,
   salts: Salts,
   head: Buffer,
-  body: Buffer | null,
+  body: AnyBody,
 ): void {
   checkCommitment(claims.head.digest, salts.head, head);
   if (claims.body === null) {
     if (body !== null || salts.body !== null)
       throw new OncewayError('commitment_mismatch', 'a body came that was not signed');
   } else {
-    if ('follows' in claims.body)
-      throw new OncewayError('body_too_large', 'streamed bodies are not carried yet');
     if (body === null || salts.body === null)
       throw new OncewayError('commitment_mismatch', 'the body that was signed did not come');
-    checkCommitment(claims.body.digest, salts.body, body);
+    const isToCome = !(body instanceof Uint8Array);
+    if ('follows' in claims.body !== isToCome)
+      throw new OncewayError('commitment_mismatch', 'a body follows, or comes at once, as its envelope says');
+    if (!isToCome && 'digest' in claims.body) checkCommitment(claims.body.digest, salts.body, body);
   }
 }

@@ -1,5 +1,7 @@
 // The provider's line: one message of a peer, from its arrival to its reply. Read it from top to bottom; each step
 // takes what only the step before can make (stages.ts). docs/architecture.md draws it.
+import { SpooledBody, type Body } from '../message-log/message-log.js';
+import { answerBody } from './answer-body.js';
 import { authenticateServer } from './authenticate-server.js';
 import { authorize } from './authorize.js';
 import { deliver } from './deliver.js';
@@ -10,14 +12,19 @@ import { refuse } from './refuse.js';
 import { rejectReplay } from './reject-replay.js';
 import { release } from './release.js';
 import { sealAnswer } from './seal.js';
-import type {
-  Accepted,
-  OpenedRequest,
-  ProvenRequest,
-  ReceivedMessage,
-  RecordedAnswer,
-  Reply,
+import {
+  isWhole,
+  type Accepted,
+  type Authorized,
+  type OpenedRequest,
+  type ProvenRequest,
+  type ReceivedMessage,
+  type RecordedAnswer,
+  type Reply,
+  type SealedAnswer,
+  type Whole,
 } from './stages.js';
+import { takeBody } from './take-body.js';
 
 /** @throws {OncewayError} what is answered without a signature: strangers learn nothing and do not fill the log */
 export async function provide(received: ReceivedMessage, exchange: Exchange): Promise<Reply> {
@@ -30,23 +37,33 @@ export async function provide(received: ReceivedMessage, exchange: Exchange): Pr
 /** From here on a refusal is signed and entered. */
 async function serve(proven: ProvenRequest, exchange: Exchange): Promise<Reply> {
   let opened: OpenedRequest | undefined;
+  let whole: Whole<Authorized> | undefined;
   let accepted: Accepted | undefined;
+  let answered: Whole<SealedAnswer> | undefined;
   try {
     const fresh = rejectReplay(proven, exchange); // once
     opened = open(fresh, exchange); // the content is what was signed
     const authorized = authorize(opened, exchange); // by which right
-    accepted = await recordAccepted(authorized, exchange); // durable before the service is called
+    whole = isWhole(authorized) ? authorized : await takeBody(authorized, exchange); // above 256 KiB: it comes only now
+    accepted = await recordAccepted(whole, exchange); // durable before the service is called
     const delivered = await deliver(accepted, exchange); // at most once
     const released = release(delivered, exchange); // still by right: the service may have taken minutes
     const sealed = await sealAnswer(released, exchange); // head, commitments, signature
-    const recorded = await recordAnswer(sealed, exchange); // durable before the answer leaves
+    answered = isWhole(sealed) ? sealed : await answerBody(sealed, proven.received.response, exchange); // above 256 KiB: but for the closing it leaves
+    const recorded = await recordAnswer(answered, exchange); // durable before the answer leaves
     return reply(recorded);
   } catch (error) {
+    await giveUp(whole, answered);
     const op = accepted?.request.op ?? (opened === undefined ? undefined : `${opened.requestHead.method} *`);
-    return refuse(opened ?? proven, error, op, accepted?.index, exchange);
+    return refuse(whole ?? opened ?? proven, error, op, accepted?.index, exchange);
   }
 }
 
-function reply({ envelope, head, salts, body }: RecordedAnswer): Reply {
-  return { kind: 'signed', envelope, head, salts, body };
+function reply({ envelope, head, salts, body, closed }: RecordedAnswer): Reply {
+  return { kind: 'signed', envelope, head, salts, body, closed };
+}
+
+/** Of streamed bodies nothing is kept that no entry holds. */
+async function giveUp(...messages: ({ readonly body: Body } | undefined)[]): Promise<void> {
+  for (const message of messages) if (message?.body instanceof SpooledBody) await message.body.discard();
 }

@@ -3,7 +3,7 @@
 import { isErrorCode, OncewayError, type SecurityServerRecord } from '@onceway/sdk/protocol';
 import type { TrustView } from '@onceway/sdk/verify';
 import { PUSH_TIMEOUT_MS, RIGHT_ANSWER_BYTES_MAX } from '../limits.js';
-import type { PeerReply } from '../transport/peer-transport.js';
+import type { PeerReply } from '../transport/peer-reply.js';
 import type { Exchange } from './exchange.js';
 
 const TAKEN = 204;

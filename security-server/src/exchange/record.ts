@@ -12,12 +12,13 @@ import {
   type RecordedRequest,
   type SealedAnswer,
   type SealedRequest,
+  type Whole,
 } from './stages.js';
 
 /** The consumer's request. A crash after it: at the next start it gets an outcome entry, and its outcome is asked.
  *  @throws {OncewayError} `log_unavailable`, `certificate_*` (own status) */
 export async function recordRequest(
-  sealed: SealedRequest,
+  sealed: Whole<SealedRequest>,
   trust: TrustView,
   exchange: Exchange,
 ): Promise<RecordedRequest> {
@@ -27,6 +28,7 @@ export async function recordRequest(
       type: 'message',
       dir: 'out',
       message: sealed.envelope,
+      closing: sealed.closed?.closing,
       peer: sealed.provider.id,
       cfg: trust.reference,
       chain: signer.chainDigests,
@@ -34,7 +36,11 @@ export async function recordRequest(
       about: aboutOf(exchange, sealed.requestHead.lines, memberOf(sealed.client)),
     },
     sealed.mid,
-    { content: sealed, materials: materialsOf(exchange, trust, signer, sealed.provider.id) },
+    {
+      content: sealed,
+      materials: materialsOf(exchange, trust, signer, sealed.provider.id),
+      opening: sealed.closed?.opening,
+    },
   );
   return stage<RecordedRequest>(sealed);
 }
@@ -70,7 +76,13 @@ export async function recordReply(bound: BoundReply, exchange: Exchange): Promis
     return;
   }
   await exchange.log.appendAnswer(
-    { type: 'message', dir: 'in', ...common, message: bound.message.jws.compact },
+    {
+      type: 'message',
+      dir: 'in',
+      ...common,
+      message: bound.message.jws.compact,
+      closing: bound.closed?.closing,
+    },
     bound.message.mid,
     request.mid,
     { content: bound, materials },
@@ -79,12 +91,13 @@ export async function recordReply(bound: BoundReply, exchange: Exchange): Promis
 
 /** The provider's request, before the service is called. A crash after it: the consumer is told outcome_unknown.
  *  @throws {OncewayError} `log_unavailable`, `message_void` */
-export async function recordAccepted(request: Authorized, exchange: Exchange): Promise<Accepted> {
+export async function recordAccepted(request: Whole<Authorized>, exchange: Exchange): Promise<Accepted> {
   const { index } = await exchange.log.appendRequest(
     {
       type: 'message',
       dir: 'in',
       message: request.message.jws.compact,
+      closing: request.closed?.closing,
       peer: request.peer.id,
       cfg: request.trust.reference,
       chain: request.signer.chainDigests,
@@ -93,14 +106,18 @@ export async function recordAccepted(request: Authorized, exchange: Exchange): P
       about: aboutOf(exchange, request.requestHead.lines, memberOf(request.message.claims.aud)),
     },
     request.message.mid,
-    { content: request, materials: materialsOf(exchange, request.trust, request.signer, request.peer.id) },
+    {
+      content: request,
+      materials: materialsOf(exchange, request.trust, request.signer, request.peer.id),
+      opening: request.closed?.opening,
+    },
   );
   return stage<Accepted>({ request, index });
 }
 
 /** The provider's answer, before it leaves. A crash after it: the consumer fetches it, octet for octet.
  *  @throws {OncewayError} `log_unavailable`, `certificate_*` (own status) */
-export async function recordAnswer(sealed: SealedAnswer, exchange: Exchange): Promise<RecordedAnswer> {
+export async function recordAnswer(sealed: Whole<SealedAnswer>, exchange: Exchange): Promise<RecordedAnswer> {
   const { request, trust } = sealed;
   const signer = await ownCredential(exchange, sealed.signer.certificateDigest, trust);
   await exchange.log.appendAnswer(
@@ -108,6 +125,7 @@ export async function recordAnswer(sealed: SealedAnswer, exchange: Exchange): Pr
       type: 'message',
       dir: 'out',
       message: sealed.envelope,
+      closing: sealed.closed?.closing,
       peer: request.peer.id,
       cfg: trust.reference,
       chain: signer.chainDigests,

@@ -13,7 +13,12 @@ import {
 import { MESSAGE_LIFETIME_S } from '../limits.js';
 import { aboutOf, materialsOf, type Exchange } from './exchange.js';
 import { envelopeSigner, signMessageNow, type SignedMessage } from './sign-message.js';
+import { TransferAbortedError } from './streamed-body.js';
 import type { OpenedRequest, ProvenRequest, Reply } from './stages.js';
+
+/** A request as far as its line came. */
+type Proven = Pick<ProvenRequest, 'trust' | 'message' | 'peer' | 'signer'> &
+  Partial<Pick<OpenedRequest, 'requestHead'>>;
 
 /** Never entered and never signed: the first message of this id has its own entry and answer. */
 const UNSIGNED: ReadonlySet<ErrorCode> = new Set([
@@ -25,7 +30,7 @@ const UNSIGNED: ReadonlySet<ErrorCode> = new Set([
 
 /** @throws what was to be refused, where it must stay unsigned */
 export async function refuse(
-  request: ProvenRequest | OpenedRequest,
+  request: Proven,
   error: unknown,
   op: string | undefined,
   recordedIndex: number | undefined,
@@ -41,7 +46,7 @@ export async function refuse(
   const rule = error instanceof OncewayError ? error.rule : undefined;
   const nowMs = exchange.clock();
   const random = exchange.randomBytes(10);
-  const lines = 'requestHead' in request ? request.requestHead.lines : [];
+  const lines = request.requestHead?.lines ?? [];
   // Only members here have pseudonyms: an invented one must not make a key.
   const isHosted = trust.hosts(exchange.server, subsystemOf(message.claims.aud));
   let signed: SignedMessage | undefined;
@@ -85,5 +90,6 @@ export async function refuse(
     { materials: materialsOf(exchange, trust, signer, peer.id) },
   );
   if (signed === undefined) throw new TypeError('the log did not ask for the refusal');
+  if (error instanceof TransferAbortedError) await exchange.log.appendOutcome(message.mid, 'in', 'aborted');
   return { kind: 'signed', envelope: signed.envelope, body: null };
 }

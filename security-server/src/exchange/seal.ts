@@ -9,7 +9,6 @@ import {
   formUseOf,
   memberOf,
   purposeOf,
-  requestHash,
   SALT_BYTES,
   subsystemOf,
   uuidV7,
@@ -24,8 +23,16 @@ import {
 import type { TrustView } from '@onceway/sdk/verify';
 import { MESSAGE_LIFETIME_S } from '../limits.js';
 import type { Exchange } from './exchange.js';
+import { hashOfRequest } from './streamed-body.js';
 import { envelopeSigner, signMessage } from './sign-message.js';
-import { stage, type Connected, type Releasable, type SealedAnswer, type SealedRequest } from './stages.js';
+import {
+  stage,
+  type AnyBody,
+  type Connected,
+  type Releasable,
+  type SealedAnswer,
+  type SealedRequest,
+} from './stages.js';
 
 // W3C Trace Context, version 00.
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -134,7 +141,7 @@ function answerHead({ accepted: { request }, result }: Releasable): Buffer {
         ['x-road-client', asked.iss],
         ['x-road-service', asked.aud],
         ['x-road-request-id', value('x-road-request-id')],
-        ['x-road-request-hash', requestHash(request.head, request.body)],
+        ['x-road-request-hash', hashOfRequest(request.head, request.body)],
       ],
     });
   } catch (cause) {
@@ -142,11 +149,12 @@ function answerHead({ accepted: { request }, result }: Releasable): Buffer {
   }
 }
 
-function freshSalts(exchange: Exchange, body: Buffer | null): Salts {
+function freshSalts(exchange: Exchange, body: AnyBody): Salts {
   const octets = exchange.randomBytes(body === null ? SALT_BYTES : 2 * SALT_BYTES);
   return { head: octets.subarray(0, SALT_BYTES), body: body === null ? null : octets.subarray(SALT_BYTES) };
 }
 
-function bodyClaim(salts: Salts, body: Buffer | null): { digest: ReturnType<typeof commit> } | null {
-  return body === null || salts.body === null ? null : { digest: commit(salts.body, body) };
+function bodyClaim(salts: Salts, body: AnyBody): RequestClaims['body'] {
+  if (body === null || salts.body === null) return null;
+  return body instanceof Uint8Array ? { digest: commit(salts.body, body) } : { follows: true };
 }

@@ -1,5 +1,6 @@
 // What each step of the two lines hands to the next. A stage is made only by its step (`stage()` stands there once),
 // so that leaving a step out does not compile: forward takes a Recorded, deliver an Authorized that is Recorded.
+import type { ServerResponse } from 'node:http';
 import type { ClientId, Digest, MessageId, ServiceId } from '@onceway/schemas';
 import type {
   AnswerClaims,
@@ -15,13 +16,28 @@ import type {
 import type { TrustView } from '@onceway/sdk/verify';
 import type { Channel } from '../clients/client-connections.js';
 import type { SigningKey } from '../keys/signer.js';
+import type { Body } from '../message-log/message-log.js';
 import type { Service } from '../services/service.js';
-import type { PeerConnection, PeerReply } from '../transport/peer-transport.js';
+import { ArrivingBody } from '../transport/arriving-body.js';
+import type { PeerTransfer } from '../transport/peer-transfer.js';
+import type { PeerReply } from '../transport/peer-reply.js';
+import type { PeerConnection } from '../transport/peer-transport.js';
 import type { Credential } from '../trust/credentials.js';
 
 declare const name: unique symbol;
 type Stage<Name extends string, T> = T & { readonly [name]: Readonly<Record<Name, true>> };
 type Unmarked<S> = S extends unknown ? Omit<S, typeof name> : never;
+
+/** A body as a line may meet it: whole, or still to come. */
+export type AnyBody = Body | ArrivingBody;
+
+/** A message whose body is all here; only such a one is recorded. */
+export type Whole<S> = S & { readonly body: Body };
+
+/** Whether there is nothing to wait for: a body up to 256 KiB, none, or one that was taken already. */
+export function isWhole<S extends { readonly body: AnyBody }>(message: S): message is Whole<S> {
+  return !(message.body instanceof ArrivingBody);
+}
 
 /** Marks the result of a step. Only steps call it. */
 export function stage<S>(value: Unmarked<S>): S {
@@ -35,7 +51,7 @@ interface RequestContent {
   readonly target: string;
   /** Without the thirteen that never travel. */
   readonly lines: readonly HeadLine[];
-  readonly body: Buffer | null;
+  readonly body: AnyBody;
 }
 
 /** What an information system sent, bounded, nothing of it believed. */
@@ -68,22 +84,38 @@ export type Connected = Stage<
 
 /** A message in the form in which it travels and is kept. */
 export interface SealedMessage {
+  /** Of a streamed body, once it is whole: the closing's. */
   readonly mid: MessageId;
   readonly envelope: string;
   readonly head: Buffer;
-  readonly body: Buffer | null;
+  readonly body: AnyBody;
   readonly salts: Salts;
+  readonly closed?: Closed | undefined;
+}
+
+/** What ends a streamed body. */
+export interface Closed {
+  /** Mid of the opening. */
+  readonly opening: MessageId;
+  /** The closing, compact. */
+  readonly closing: string;
 }
 
 export type SealedRequest = Stage<
   'SealedRequest',
-  RequestOnRecord & { readonly connection: PeerConnection; readonly signer: SigningKey }
+  Omit<RequestOnRecord, 'body'> & {
+    readonly body: AnyBody;
+    readonly connection: PeerConnection;
+    readonly signer: SigningKey;
+    /** Its body was sent already; only the closing is held back. */
+    readonly transfer?: PeerTransfer;
+  }
 >;
 
-export type RecordedRequest = Stage<'RecordedRequest', SealedRequest>;
+export type RecordedRequest = Stage<'RecordedRequest', Whole<SealedRequest>>;
 
 /** A recorded request as far as a reply is judged by it: in the line, or read back from the log later. */
-export type RequestOnRecord = SealedMessage & {
+export type RequestOnRecord = Whole<SealedMessage> & {
   readonly client: ClientId;
   readonly provider: SecurityServerRecord;
   readonly claims: Pick<RequestClaims, 'iss' | 'aud' | 'server' | 'to'>;
@@ -114,8 +146,9 @@ export type OpenedReply = Stage<
         readonly message: Envelope<AnswerClaims>;
         readonly head: Buffer;
         readonly answerHead: AnswerHead;
-        readonly body: Buffer | null;
+        readonly body: Body;
         readonly salts: Salts;
+        readonly closed?: Closed | undefined;
       }
     | { readonly kind: 'refusal'; readonly message: Envelope<RefusalClaims> }
   )
@@ -126,7 +159,7 @@ export type BoundReply = Stage<'BoundReply', OpenedReply>;
 /** What the information system gets. */
 export interface Answer {
   readonly head: AnswerHead;
-  readonly body: Buffer | null;
+  readonly body: Body;
   readonly requestId: MessageId;
   readonly answerId: MessageId;
 }
@@ -140,7 +173,9 @@ export interface ReceivedMessage {
   readonly envelope: string | undefined;
   readonly head: string | undefined;
   readonly salts: string | undefined;
-  readonly body: Buffer | null;
+  readonly body: Buffer | ArrivingBody | null;
+  /** Over which a streamed answer goes back; a question has none. */
+  readonly response?: ServerResponse | undefined;
 }
 
 export type FromServer = Stage<'FromServer', ReceivedMessage & { readonly peer: SecurityServerRecord }>;
@@ -169,8 +204,10 @@ export type OpenedRequest = Stage<
     readonly requestHead: RequestHead;
     readonly path: string;
     readonly query: string;
-    readonly body: Buffer | null;
+    readonly body: AnyBody;
     readonly salts: Salts;
+    /** Of a streamed body that is whole; `message.mid` is then the closing's. */
+    readonly closed?: Closed;
   }
 >;
 
@@ -189,12 +226,12 @@ export type Work =
   | { readonly kind: 'service'; readonly service: Service }
   | { readonly kind: 'metadata'; readonly answer: () => ServiceResult };
 
-export type Accepted = Stage<'Accepted', { readonly request: Authorized; readonly index: number }>;
+export type Accepted = Stage<'Accepted', { readonly request: Whole<Authorized>; readonly index: number }>;
 
 export interface ServiceResult {
   readonly status: number;
   readonly lines: readonly HeadLine[];
-  readonly body: Buffer | null;
+  readonly body: Buffer | ArrivingBody | null;
 }
 
 export type Delivered = Stage<'Delivered', { readonly accepted: Accepted; readonly result: ServiceResult }>;
@@ -205,13 +242,13 @@ export type Releasable = Stage<'Releasable', Delivered & { readonly trust: Trust
 export type SealedAnswer = Stage<
   'SealedAnswer',
   SealedMessage & {
-    readonly request: Authorized;
+    readonly request: Whole<Authorized>;
     readonly trust: TrustView;
     readonly signer: SigningKey;
   }
 >;
 
-export type RecordedAnswer = Stage<'RecordedAnswer', SealedAnswer>;
+export type RecordedAnswer = Stage<'RecordedAnswer', Whole<SealedAnswer>>;
 
 /** What goes back over the peer's connection. */
 export type Reply =
@@ -220,6 +257,7 @@ export type Reply =
       readonly envelope: string;
       readonly head?: Buffer;
       readonly salts?: Salts;
-      readonly body: Buffer | null;
+      readonly body: Body;
+      readonly closed?: Closed | undefined;
     }
   | { readonly kind: 'running' };

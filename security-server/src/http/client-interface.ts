@@ -22,7 +22,9 @@ import type { Answer } from '../exchange/stages.js';
 import { listClients } from '../services/list-clients.js';
 import { LISTENER_CONNECTIONS_MAX, REQUEST_TIMEOUT_MS } from '../limits.js';
 import type { TlsIdentity } from '../transport/peer-transport.js';
-import { discardRest, readBody } from './body.js';
+import { SpooledBody } from '../message-log/message-log.js';
+import { ArrivingBody } from '../transport/arriving-body.js';
+import { discardRest, readBody, writeStored } from './body.js';
 import { Places } from './places.js';
 import { unreadRefusal, writeRefusal } from './refusal.js';
 
@@ -90,6 +92,8 @@ function serve(
 ): void {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const places = new Places(options.concurrentMax, requestTimeoutMs);
+  /** Connections over which a body is being streamed. */
+  const paced = new WeakSet<Duplex>();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     places.admit(request, response, () =>
       handle(request, response).catch((error: unknown) => refuse(request, response, error)),
@@ -100,6 +104,7 @@ function serve(
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     // Not of HTTP: a handshake that failed, TLS that broke, a connection that is gone. Nobody is there to be answered.
     if (!/^(?:HPE|ERR_HTTP)_/.test(error.code ?? '')) return void socket.destroy();
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && paced.has(socket)) return;
     const failure = ExchangeFailure.of(unread(error), HERE);
     const response = places.newest(socket);
     if (response?.req.complete === false && !response.headersSent) {
@@ -128,6 +133,27 @@ function serve(
     writeRefusal(response, failure, { accept, language }, detail);
   }
 
+  /** From here on its pace is judged, and not the time that it takes. */
+  function follow(request: IncomingMessage, first: readonly Buffer[]): ArrivingBody {
+    paced.add(request.socket);
+    request.once('close', () => paced.delete(request.socket));
+    return new ArrivingBody(request, { first });
+  }
+
+  async function write(response: ServerResponse, answer: Answer, method: string): Promise<void> {
+    const { head, body } = answer;
+    const fields: string[] = head.lines.flat();
+    fields.push('Exchange-Id', answer.requestId, 'Exchange-Answer', answer.answerId);
+    // One Date: the service's, where it sent one.
+    if (head.lines.some(([name]) => name.toLowerCase() === 'date')) response.sendDate = false;
+    const isStored = body instanceof SpooledBody;
+    if (method !== 'HEAD' && head.status !== 204 && head.status !== 304)
+      fields.push('Content-Length', String((isStored ? body.bytes : body?.length) ?? 0));
+    response.writeHead(head.status, fields);
+    if (isStored) await writeStored(response, body, options.exchange.limits.bodyBounds);
+    else response.end(body ?? undefined);
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     places.take(response);
     const target = request.url ?? '';
@@ -138,12 +164,19 @@ function serve(
     const channel = channelOf(request.socket);
     if (channel === undefined) throw new TypeError('a request came before its handshake');
     if (target.startsWith('/r1/')) {
-      const body = await readBody(request, options.exchange.limits.bodyBytesMax);
-      write(response, await consume({ channel, method, target, lines, body }, options.exchange), method);
+      const { bodyBytesMax, bodyBounds } = options.exchange.limits;
+      if (Number(request.headers['content-length'] ?? 0) > bodyBounds.bytesMax)
+        throw new OncewayError('body_too_large', `Content-Length is above ${bodyBounds.bytesMax}`);
+      const body = await readBody(request, bodyBytesMax, (first) => follow(request, first));
+      await write(
+        response,
+        await consume({ channel, method, target, lines, body }, options.exchange),
+        method,
+      );
     } else if (method === 'GET' && (target === '/listClients' || target.startsWith('/listClients?')))
       json(response, listClients(options.exchange.configuration.current()));
     else if (method === 'GET' && target.startsWith('/exchange/'))
-      write(
+      await write(
         response,
         await askOwnOutcome(target.slice('/exchange/'.length), { lines, channel }, options.exchange),
         method,
@@ -163,18 +196,6 @@ function unread(error: NodeJS.ErrnoException): OncewayError {
     default:
       return new OncewayError('head_invalid', 'not HTTP/1.1', because);
   }
-}
-
-function write(response: ServerResponse, answer: Answer, method: string): void {
-  const { head, body } = answer;
-  const fields: string[] = head.lines.flat();
-  fields.push('Exchange-Id', answer.requestId, 'Exchange-Answer', answer.answerId);
-  // One Date: the service's, where it sent one.
-  if (head.lines.some(([name]) => name.toLowerCase() === 'date')) response.sendDate = false;
-  if (method !== 'HEAD' && head.status !== 204 && head.status !== 304)
-    fields.push('Content-Length', String(body?.length ?? 0));
-  response.writeHead(head.status, fields);
-  response.end(body ?? undefined);
 }
 
 function json(response: ServerResponse, text: string): void {

@@ -1,5 +1,7 @@
 // The management interface: Express over the operations of schemas/openapi/security-server.json. Authenticates, checks
 // the role, validates, calls, and enters each act in the audit trail. What the operations do: management-operations.ts.
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { codeOf, OncewayError } from '@onceway/sdk/protocol';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
@@ -29,7 +31,7 @@ export function officerOf({ key }: Call): string {
   return key.name;
 }
 
-/** By operationId. What one returns is sent as JSON, a string as text, `undefined` as 204. */
+/** By operationId. What one returns is sent as JSON, a string as text, pieces of JSON as they come, `undefined` as 204. */
 export type Handlers = Readonly<Record<string, (call: Call) => unknown>>;
 
 export interface ManagementOptions {
@@ -96,6 +98,8 @@ async function answer(
     response.setHeader('Cache-Control', 'no-store');
     if (result === undefined) response.status(204).end();
     else if (typeof result === 'string') response.type('text/plain').send(result);
+    else if (isPieces(result))
+      await pipeline(Readable.from(result), response.type('application/json')).catch(() => undefined);
     else response.type('application/json').send(JSON.stringify(result));
   } catch (thrown) {
     const error = inOurCodes(thrown);
@@ -104,6 +108,9 @@ async function answer(
     sendProblem(request, response, error, broke);
   }
 }
+
+const isPieces = (result: unknown): result is AsyncIterable<string> =>
+  typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
 
 // Compressed bodies are refused: a small one could unpack to anything.
 const parseBody = express.json({ limit: BODY_BYTES_MAX, inflate: false, strict: true });

@@ -9,7 +9,13 @@ import {
   type MessageEntry,
   type RefusalEntry,
 } from '@onceway/sdk/protocol';
-import type { Checkpoint, MessageLog, ProvenEntry, WitnessedCheckpoint } from '../message-log/message-log.js';
+import {
+  SpooledBody,
+  type Checkpoint,
+  type MessageLog,
+  type ProvenEntry,
+  type WitnessedCheckpoint,
+} from '../message-log/message-log.js';
 
 type Log = Pick<MessageLog, 'messages' | 'exchange' | 'material' | 'content' | 'appendToServerLog'>;
 
@@ -64,24 +70,39 @@ async function entryView(
   };
 }
 
-/** Head, body and salts, while they are kept. Taking them out is entered in the log: erasure does not reach the copy.
+/** Head, body and salts, while they are kept; with a streamed body the JSON comes in pieces. Taking them out is entered in the log: erasure does not reach the copy.
  *  @param by pseudonym or name of the API key; @param ground a decision's number, never a person's name
  *  @throws {OncewayError} `not_found` when unknown or erased, `log_unavailable` */
 export async function exportContent(
   log: Log,
   mid: MessageId,
   { by, ground }: { readonly by: string; readonly ground: string },
-): Promise<object> {
+): Promise<object | AsyncIterable<string>> {
   // What was sent and what was taken are the same octets.
   const content = (await log.content(mid, 'in')) ?? (await log.content(mid, 'out'));
   if (content === undefined) throw new OncewayError('not_found', `no content of ${mid}`);
   await log.appendToServerLog({ type: 'note', note: `content of ${mid} exported by ${by}: ${ground}` });
   const { head, body, salts } = content;
-  return {
+  const view = {
     head: base64(head),
-    body: body === null ? null : base64(body),
     salts: { head: base64(salts.head), body: salts.body === null ? null : base64(salts.body) },
   };
+  if (body instanceof SpooledBody) return streamedView(view, body);
+  return { ...view, body: body === null ? null : base64(body) };
+}
+
+/** The same JSON, whatever the size of the body. */
+async function* streamedView(view: object, body: SpooledBody): AsyncGenerator<string> {
+  yield `${JSON.stringify(view).slice(0, -1)},"body":"`;
+  // Base64 takes three octets at a time.
+  let rest = Buffer.alloc(0);
+  for await (const chunk of body.read()) {
+    const octets = Buffer.concat([rest, chunk]);
+    const whole = octets.length - (octets.length % 3);
+    yield base64(octets.subarray(0, whole));
+    rest = octets.subarray(whole);
+  }
+  yield `${base64(rest)}"}`;
 }
 
 export function checkpointView({ origin, size, root, note, at }: Checkpoint): object {

@@ -1,7 +1,8 @@
 // The listener for other security servers: mutual TLS 1.3, three addresses. Takes a message, bounded, gives it to the
 // provider's line, and writes its reply; what is not answered under a signature is answered without detail.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Digest, MessageId, SecurityServerId } from '@onceway/schemas';
 import {
@@ -14,6 +15,7 @@ import {
   problemOf,
   type ErrorCode,
 } from '@onceway/sdk/protocol';
+import { beginStream } from '../exchange/answer-body.js';
 import { showCredential } from '../exchange/show-credential.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { outcome } from '../exchange/outcome.js';
@@ -27,8 +29,10 @@ import {
   REQUEST_TIMEOUT_MS,
   RIGHT_BYTES_MAX,
 } from '../limits.js';
+import { SpooledBody, type Body } from '../message-log/message-log.js';
+import { ArrivingBody } from '../transport/arriving-body.js';
 import type { TlsIdentity } from '../transport/peer-transport.js';
-import { discardRest, readBody } from './body.js';
+import { discardRest, readBody, writeStored } from './body.js';
 import { Places } from './places.js';
 
 export interface PeerInterfaceOptions {
@@ -70,10 +74,20 @@ const SHOWN_OF_RIGHTS: ReadonlySet<ErrorCode> = new Set([
   'signer_not_listed',
 ]);
 
+/** What a request that could not be read is answered with, as Node would. */
+const UNREAD: ReadonlyMap<string | undefined, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 413],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+]);
+
 export function createPeerInterface(options: PeerInterfaceOptions): Server {
   const certificates = new WeakMap<object, Digest>();
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, connectionsOfOneMax = CONNECTIONS_OF_ONE_MAX } = options;
   const places = new Places(options.concurrentMax, requestTimeoutMs);
+  /** Requests whose senders wait for our word before they send a body; connections over which one is being streamed. */
+  const expecting = new WeakSet<IncomingMessage>();
+  const paced = new WeakSet<Duplex>();
   const connections = new Map<SecurityServerId | undefined, number>();
   const server = createServer(
     {
@@ -90,12 +104,20 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
       keepAliveTimeout: 2 * PEER_IDLE_MS,
       handshakeTimeout: REQUEST_TIMEOUT_MS,
     },
-    (request, response) => {
-      places.admit(request, response, () =>
-        handle(request, response).catch((error: unknown) => refuse(request, response, error)),
-      );
-    },
+    take,
   );
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    expecting.add(request);
+    take(request, response);
+  });
+  // A body that follows has no time as a whole: Node's limit is for all others.
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && paced.has(socket)) return;
+    const status = UNREAD.get(error.code) ?? (error.code?.startsWith('HPE_') === true ? 400 : undefined);
+    if (status !== undefined && socket.writable && places.newest(socket)?.headersSent !== true)
+      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
+    socket.destroy(error);
+  });
   server.maxConnections = LISTENER_CONNECTIONS_MAX;
   server.on('secureConnection', (socket: TLSSocket) => {
     const peer = peerOf(socket);
@@ -110,6 +132,12 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
   });
   return server;
 
+  function take(request: IncomingMessage, response: ServerResponse): void {
+    places.admit(request, response, () =>
+      handle(request, response).catch((error: unknown) => refuse(request, response, error)),
+    );
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { exchange } = options;
     const { method, url = '' } = request;
@@ -122,22 +150,25 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
     if (peer === undefined)
       throw new OncewayError('peer_not_authenticated', `no server is listed with ${certificate}`);
     places.take(response, peer);
-    const message = (body: Buffer | null): ReceivedMessage => ({
+    const message = (body: ReceivedMessage['body']): ReceivedMessage => ({
       certificate,
       envelope: once(request, 'exchange-message'),
       head: once(request, 'exchange-head'),
       salts: once(request, 'exchange-salt'),
       body,
+      response,
     });
     if (method === 'POST' && url === '/exchange') {
-      const body = await readBody(request, exchange.limits.bodyBytesMax);
-      write(response, await provide(message(body), exchange));
+      const body = expecting.has(request)
+        ? follow(request, response)
+        : await readBody(request, exchange.limits.bodyBytesMax);
+      await write(request, response, await provide(message(body), exchange));
     } else if (method === 'POST' && url === '/rights') {
       await takeRight(await readBody(request, RIGHT_BYTES_MAX), certificate, exchange);
       response.writeHead(204).end();
     } else if (method === 'GET' && url.startsWith('/exchange/')) {
       const mid = parseDigest(url.slice('/exchange/'.length)) as string as MessageId;
-      write(response, await outcome(mid, message(null), exchange));
+      await write(request, response, await outcome(mid, message(null), exchange));
     } else if (method === 'GET' && url.startsWith('/credentials/')) {
       const text = await showCredential(
         parseDigest(url.slice('/credentials/'.length)),
@@ -150,6 +181,44 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
       });
       response.end(text);
     } else throw new OncewayError('not_found', 'no such address');
+  }
+
+  /** Nothing of it is read before `begin`. From then on its pace is judged, and not the time that it takes. */
+  function follow(request: IncomingMessage, response: ServerResponse): ArrivingBody {
+    const { socket } = request;
+    paced.add(socket);
+    request.once('close', () => paced.delete(socket));
+    return new ArrivingBody(request, {
+      trailers: () => request.rawTrailers,
+      begin: () => response.writeContinue(),
+    });
+  }
+
+  async function write(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+    if (reply.kind === 'running') {
+      response.writeHead(202, { 'Content-Length': 0 });
+      return void response.end();
+    }
+    const { envelope, head, salts, body, closed } = reply;
+    if (response.headersSent) {
+      // A streamed answer that is whole but for its closing; or a refusal that came too late, and can be asked for.
+      if (closed === undefined) return void response.destroy();
+      response.addTrailers({ 'Exchange-Closing': closed.closing });
+      return void response.end();
+    }
+    if (body instanceof SpooledBody && head !== undefined && salts !== undefined) {
+      beginStream(response, { envelope, head, salts });
+      return writeStored(response, body, options.exchange.limits.bodyBounds, closed?.closing);
+    }
+    const octets = inMemory(body);
+    discardRest(request);
+    response.writeHead(200, {
+      'Exchange-Message': envelope,
+      ...(head === undefined ? {} : { 'Exchange-Head': head.toString('base64url') }),
+      ...(salts === undefined ? {} : { 'Exchange-Salt': formatSalts(salts) }),
+      'Content-Length': octets?.length ?? 0,
+    });
+    response.end(octets ?? undefined);
   }
 
   function certificateOf(socket: TLSSocket): Digest | undefined {
@@ -205,16 +274,7 @@ function once({ rawHeaders }: IncomingMessage, name: string): string | undefined
   return found;
 }
 
-function write(response: ServerResponse, reply: Reply): void {
-  if (reply.kind === 'running') {
-    response.writeHead(202, { 'Content-Length': 0 });
-    return void response.end();
-  }
-  response.writeHead(200, {
-    'Exchange-Message': reply.envelope,
-    ...(reply.head === undefined ? {} : { 'Exchange-Head': reply.head.toString('base64url') }),
-    ...(reply.salts === undefined ? {} : { 'Exchange-Salt': formatSalts(reply.salts) }),
-    'Content-Length': reply.body?.length ?? 0,
-  });
-  response.end(reply.body ?? undefined);
+function inMemory(body: Body): Buffer | null {
+  if (body instanceof SpooledBody) throw new TypeError('a streamed body without its opening');
+  return body;
 }

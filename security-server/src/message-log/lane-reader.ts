@@ -83,10 +83,16 @@ export class LaneReader {
     try {
       return parseContent(
         openContent(sealed ?? readFileSync(fileOf.content(this.#folder, idx).file), key, idx),
+        this.bodyFile(idx),
       );
     } catch (error) {
       throw new OncewayError('log_broken', `content of entry ${idx} does not open`, { cause: error });
     }
+  }
+
+  /** Where the streamed body of an entry lies. */
+  bodyFile(idx: number): string {
+    return fileOf.body(this.#folder, idx);
   }
 
   voids(nowMs: number): [mid: MessageId, untilMs: number][] {

@@ -15,6 +15,7 @@ import type { EntryReader } from './storage/entry-reader.js';
 import type { Batch, Journal } from './journal.js';
 import { octetsOf, type LaneReader } from './lane-reader.js';
 import type { Content, Direction, Draft, LogKeys, Material, Recorded } from './message-log.js';
+import { SpooledBody } from './storage/spool.js';
 
 /** A recorded exchange as the next plan must see it. */
 interface Open {
@@ -34,6 +35,8 @@ interface Fresh {
   readonly voids: Map<MessageId, number>;
   readonly materials: Set<string>;
   readonly lists: Set<readonly Material[]>;
+  /** Openings of streamed requests. */
+  readonly openings: Set<string>;
 }
 
 export class Lane {
@@ -61,14 +64,24 @@ export class Lane {
   appendRequest(
     entry: Draft<MessageEntry>,
     mid: MessageId,
-    options: { readonly content: Content; readonly materials: readonly Material[] },
+    options: {
+      readonly content: Content;
+      readonly materials: readonly Material[];
+      readonly opening?: MessageId | undefined;
+    },
   ): Promise<Recorded> {
-    const parts = contentParts(options.content);
+    const { content, opening } = options;
+    const parts = contentParts(content);
     return this.#journal.add((batch) => {
       const { dir } = entry;
       this.#refuseVoid(batch, mid, dir);
       if (this.#find(batch, mid, dir) !== undefined)
         throw new OncewayError('message_replayed', `${mid} was recorded before`);
+      if (opening !== undefined) {
+        this.#refuseVoid(batch, opening, dir);
+        if (this.#find(batch, opening, dir) !== undefined)
+          throw new OncewayError('message_replayed', `${opening} was recorded before`);
+      }
       const key = this.#random(32);
       const wrapped = this.#keys.wrapContentKey(key);
       this.#enterMaterials(batch, options.materials);
@@ -79,6 +92,11 @@ export class Lane {
       batch.orders.message(octetsOf(mid), dir, recorded.index, recorded.index);
       const opened = { request: recorded.index, key, answer: undefined };
       this.#freshOf(batch).exchanges.set(nameOf(mid, dir), opened);
+      if (content.body instanceof SpooledBody) this.#enterBody(batch, recorded.index, content.body);
+      if (opening !== undefined) {
+        batch.orders.message(octetsOf(opening), dir, recorded.index, recorded.index);
+        this.#freshOf(batch).openings.add(nameOf(opening, dir));
+      }
       return recorded;
     });
   }
@@ -103,6 +121,8 @@ export class Lane {
       const recorded = batch.enter(entry);
       if (wrapped !== undefined) batch.orders.key(exchange.request, wrapped);
       batch.orders.content(recorded.index, key, parts);
+      const { body } = options.content;
+      if (body instanceof SpooledBody) this.#enterBody(batch, recorded.index, body);
       batch.orders.message(octetsOf(mid), dir, exchange.request, recorded.index);
       this.#close(batch, nameOf(re, asked), exchange.request, { recorded, mid });
       return recorded;
@@ -152,11 +172,18 @@ export class Lane {
 
   declareNotRecorded(mid: MessageId, untilMs: number): Promise<'void' | 'recorded'> {
     return this.#journal.add((batch) => {
-      if (this.#find(batch, mid, 'in') !== undefined) return 'recorded';
+      if (this.#find(batch, mid, 'in') !== undefined || this.#freshOf(batch).openings.has(nameOf(mid, 'in')))
+        return 'recorded';
       batch.orders.void(octetsOf(mid), untilMs, batch.at);
       this.#freshOf(batch).voids.set(mid, untilMs);
       return 'void';
     });
+  }
+
+  /** The spooled body becomes that of the entry, in one commit with it. */
+  #enterBody(batch: Batch, index: number, body: SpooledBody): void {
+    batch.orders.body(index, body.file);
+    batch.durable.push(() => body.movedTo(this.#reader.bodyFile(index)));
   }
 
   #refuseVoid(batch: Batch, mid: MessageId, dir: Direction): void {
@@ -225,6 +252,7 @@ export class Lane {
       voids: new Map(),
       materials: new Set(),
       lists: new Set(),
+      openings: new Set(),
     };
     this.#fresh.set(batch, fresh);
     batch.durable.push(() => {

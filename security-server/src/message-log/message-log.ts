@@ -14,6 +14,9 @@ import type {
   RightEntry,
   Written,
 } from '@onceway/sdk/protocol';
+import type { SpooledBody, SpoolWriter } from './storage/spool.js';
+
+export { SpooledBody } from './storage/spool.js';
 
 /** An entry before the log gives it its time. */
 export type Draft<T extends LogEntry = LogEntry> = T extends LogEntry ? Written<Omit<T, 'v' | 'at'>> : never;
@@ -23,10 +26,13 @@ export type Draft<T extends LogEntry = LogEntry> = T extends LogEntry ? Written<
  *  has that of the request in it. */
 export type Direction = MessageEntry['dir'];
 
+/** A body that came whole: in memory, or on disk where it was streamed; null where there is none. */
+export type Body = Buffer | SpooledBody | null;
+
 /** What a message commits to, octet for octet; erased as a whole, with that of its answer. */
 export interface Content {
   readonly head: Buffer;
-  readonly body: Buffer | null;
+  readonly body: Body;
   readonly salts: { readonly head: Buffer; readonly body: Buffer | null };
 }
 
@@ -115,14 +121,24 @@ export interface MessageLog {
   /** The lane's latest signed checkpoint, as claim `log` of a message: size 0 and the empty root before the first. */
   promise(): { readonly origin: LogOrigin; readonly size: number; readonly root: Digest };
 
+  /** Where a body that is streamed waits for its entry.
+   *  @throws {OncewayError} `busy`, `log_unavailable` */
+  spool(): Promise<SpoolWriter>;
+
   /** Records a request. Like each append it resolves once entry, content and material are on stable storage; when it
    *  rejects, nothing of it may be relied on and the message must not go on. A crash leaves all of it or nothing.
+   *  @param options `opening`: mid of the opening, where the body was streamed and `mid` is its closing's; it leads
+   *  here, too
    *  @throws {OncewayError} `message_void` when the mid was declared not recorded, `message_replayed` when it was
    *  recorded before, `log_unavailable` when it can not be written: the log recovers by itself */
   appendRequest(
     entry: Draft<MessageEntry>,
     mid: MessageId,
-    options: { readonly content: Content; readonly materials: readonly Material[] },
+    options: {
+      readonly content: Content;
+      readonly materials: readonly Material[];
+      readonly opening?: MessageId | undefined;
+    },
   ): Promise<Recorded>;
   /** Records the answer to request `re`, which must be recorded in the other direction. The same answer again gives its
    *  first place.

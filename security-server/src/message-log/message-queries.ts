@@ -54,7 +54,7 @@ export class MessageQueries {
     if (place === undefined || place.idx !== place.exchange) return undefined;
     const request = this.#message(place.exchange);
     // The mid of a refusal that was entered together with its request leads here too.
-    if (requestMidOf(request) !== mid) return undefined;
+    if (requestMidOf(request) !== mid && midOf(request.message) !== mid) return undefined;
     const outcome =
       place.outcome === null ? undefined : (this.#parsed(place.outcome) as OutcomeEntry).outcome;
     return {

@@ -87,7 +87,7 @@ function sweep(folder: string, size: number): void {
     const path = join(contents, shard);
     if (Number(shard) > Number(last.shard)) rmSync(path, { recursive: true });
     else if (shard === last.shard)
-      for (const name of namesIn(path)) if (Number(name) >= size) rmSync(join(path, name));
+      for (const name of namesIn(path)) if (Number.parseInt(name, 10) >= size) rmSync(join(path, name));
   }
 }
 

@@ -16,6 +16,7 @@ import type { Direction, LogKeys, MessageLog, ProvenEntry, Recorded } from './me
 import { MessageQueries } from './message-queries.js';
 import { NOTHING, writePromised } from './storage/promised.js';
 import { openReader, reading } from './storage/reader.js';
+import { Spools } from './storage/spool.js';
 import { recover, type StoredLog } from './recovery.js';
 import { verifyLog } from './verification.js';
 import { Writer } from './storage/writer.js';
@@ -97,6 +98,7 @@ class SqliteMessageLog implements MessageLog {
   readonly #queries: MessageQueries;
   readonly #lane: Lane;
   readonly #isFreshLoss: boolean;
+  readonly #spools: Spools;
 
   constructor(folder: string, files: Readonly<Record<FileKind, Database>>, options: MessageLogOptions) {
     const { keys, clock, origin } = options;
@@ -123,6 +125,7 @@ class SqliteMessageLog implements MessageLog {
       lane: new Journal('lane', lane.entries, this.#writer, clock),
       server: new Journal('server', server.entries, this.#writer, clock),
     };
+    this.#spools = new Spools(folder);
     this.#reader = new LaneReader(folder, files.lane, files.keys, keys);
     this.#queries = new MessageQueries(lane.entries, this.#reader);
     this.#lane = new Lane(this.#journals.lane, lane.entries, this.#reader, keys, nowMs);
@@ -149,6 +152,10 @@ class SqliteMessageLog implements MessageLog {
 
   promise(): ReturnType<MessageLog['promise']> {
     return { origin: this.lane, ...this.#checkpoints.promised.lane };
+  }
+
+  spool(): ReturnType<MessageLog['spool']> {
+    return this.#spools.open();
   }
 
   appendRequest(...args: Parameters<MessageLog['appendRequest']>): Promise<Recorded> {

@@ -1,6 +1,8 @@
 // One request over undici and its whole answer in memory, bounded in octets and in time as a whole (undici's own
 // time-outs measure only the silence between two octets). Its dispatcher, not its streams: this runs for every message.
+import { Readable } from 'node:stream';
 import { getGlobalDispatcher, type Dispatcher } from 'undici';
+import { ArrivingBody } from './arriving-body.js';
 
 /** An answer took longer as a whole than it may. */
 export class AnswerTimeoutError extends Error {}
@@ -10,8 +12,10 @@ export interface WholeAnswer {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Names and values in their order, one character for each octet. */
   readonly rawHeaders: () => string[];
-  /** Empty where there is none. */
+  /** Empty where there is none, or where it follows. */
   readonly body: Buffer;
+  /** Of an answer that is streamed, as `streams` says. */
+  readonly following?: ArrivingBody;
 }
 
 export interface AskBounds {
@@ -21,6 +25,9 @@ export interface AskBounds {
   readonly from: 'question' | 'head';
   /** Makes the error for more than `bytesMax` octets. */
   readonly tooLarge: () => Error;
+  /** Which answers are not read here, but by whoever takes their body: those that announce trailers, or those beyond
+   *  `bytesMax`. */
+  readonly streams?: 'with trailers' | 'larger';
 }
 
 /** Sent once, and never again. What is too large or too late is cut off with its connection.
@@ -66,6 +73,7 @@ class Collector implements Dispatcher.DispatchHandler {
   #raw: readonly (Buffer | string)[] = [];
   readonly #chunks: Buffer[] = [];
   #size = 0;
+  #stream: Readable | undefined;
 
   constructor(bounds: AskBounds, resolve: (answer: WholeAnswer) => void, reject: (error: Error) => void) {
     this.#bounds = bounds;
@@ -89,23 +97,32 @@ class Collector implements Dispatcher.DispatchHandler {
     this.#status = status;
     this.#headers = headers;
     this.#raw = (controller.rawHeaders ?? []) as readonly (Buffer | string)[];
-    if (this.#bounds.from === 'head') this.#startTimer();
+    if (this.#bounds.streams === 'with trailers' && headers['trailer'] !== undefined)
+      this.#follow(controller);
+    else if (this.#bounds.from === 'head') this.#startTimer();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#stream !== undefined) {
+      if (!this.#stream.push(chunk)) controller.pause();
+      return;
+    }
     this.#size += chunk.length;
     this.#chunks.push(chunk);
-    if (this.#size > this.#bounds.bytesMax) controller.abort(this.#bounds.tooLarge());
+    if (this.#size <= this.#bounds.bytesMax) return;
+    if (this.#bounds.streams === 'larger') this.#follow(controller);
+    else controller.abort(this.#bounds.tooLarge());
   }
 
   onResponseEnd(): void {
+    if (this.#stream !== undefined) return void this.#stream.push(null);
     clearTimeout(this.#timer);
     const [first] = this.#chunks;
     const raw = this.#raw;
     this.#resolve({
       status: this.#status,
       headers: this.#headers,
-      rawHeaders: () => raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1'))),
+      rawHeaders: () => textOf(raw),
       body:
         this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks, this.#size),
     });
@@ -113,7 +130,32 @@ class Collector implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     clearTimeout(this.#timer);
-    this.#reject(error);
+    if (this.#stream === undefined) this.#reject(error);
+    else this.#stream.destroy(error);
+  }
+
+  /** The rest is read by another, at his pace. */
+  #follow(controller: Dispatcher.DispatchController): void {
+    clearTimeout(this.#timer);
+    const stream = new Readable({
+      read: () => controller.resume(),
+      destroy: (error, done) => {
+        if (!stream.readableEnded) controller.abort(error ?? new Error('the rest is not wanted'));
+        done(error);
+      },
+    });
+    this.#stream = stream;
+    const raw = this.#raw;
+    this.#resolve({
+      status: this.#status,
+      headers: this.#headers,
+      rawHeaders: () => textOf(raw),
+      body: Buffer.alloc(0),
+      following: new ArrivingBody(stream, {
+        first: this.#chunks,
+        trailers: () => textOf((controller.rawTrailers ?? []) as readonly (Buffer | string)[]),
+      }),
+    });
   }
 
   #startTimer(): void {
@@ -126,3 +168,6 @@ class Collector implements Dispatcher.DispatchHandler {
     }, this.#bounds.timeoutMs);
   }
 }
+
+const textOf = (raw: readonly (Buffer | string)[]): string[] =>
+  raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')));

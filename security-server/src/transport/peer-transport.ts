@@ -11,6 +11,8 @@ import {
 import type { TrustView } from '@onceway/sdk/verify';
 import { Client } from 'undici';
 import {
+  BODY_IDLE_MS,
+  PASSED_ON_PATIENCE,
   PEER_ANSWER_TIMEOUT_MS,
   PEER_CONNECT_TIMEOUT_MS,
   PEER_CONNECTIONS_MAX,
@@ -19,17 +21,13 @@ import {
   PEER_WAIT_MS,
 } from '../limits.js';
 import { ask } from './ask.js';
+import type { PeerReply } from './peer-reply.js';
+import { PeerTransfer } from './peer-transfer.js';
 
 export interface TlsIdentity {
   /** PEM of the own authentication key and its certificate with issuers. */
   readonly key: string;
   readonly cert: string;
-}
-
-export interface PeerReply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Buffer;
 }
 
 /** The connection broke before the first octet of the request left: nothing was sent, another may be tried. */
@@ -45,6 +43,7 @@ export class PeerConnection {
   readonly #socket: TLSSocket;
   readonly #client: Client;
   readonly #answerTimeoutMs: number;
+  readonly #host: string;
   #handedOver = false;
 
   constructor(
@@ -57,6 +56,7 @@ export class PeerConnection {
     this.certificate = certificate;
     this.#socket = socket;
     this.#answerTimeoutMs = answerTimeoutMs;
+    this.#host = new URL(server.address).host;
     this.#client = new Client(server.address, {
       // The socket is open already. undici asks again only after it broke, and then nothing was sent.
       connect: (_options, done) => {
@@ -70,7 +70,7 @@ export class PeerConnection {
       },
       pipelining: 1,
       keepAliveTimeout: PEER_IDLE_MS,
-      bodyTimeout: PEER_CONNECT_TIMEOUT_MS,
+      bodyTimeout: PASSED_ON_PATIENCE * BODY_IDLE_MS,
       maxHeaderSize: PEER_FIELDS_BYTES_MAX,
     });
   }
@@ -99,8 +99,15 @@ export class PeerConnection {
         timeoutMs: PEER_BODY_TIMEOUT_MS,
         from: 'head',
         tooLarge: () => new OncewayError('answer_invalid', `the peer sent more than ${bytesMax} octets`),
+        streams: 'with trailers',
       },
     );
+  }
+
+  /** Begins a request with a streamed body. Only on a connection that was opened for it, and nothing else after it. */
+  transfer(fields: Readonly<Record<string, string>>): PeerTransfer {
+    this.#handedOver = true;
+    return new PeerTransfer(this.#socket, this.#host, fields);
   }
 
   close(): void {
@@ -144,18 +151,29 @@ export class PeerTransport {
   /** An open connection to this server, idle or new, whose certificate is listed for it now.
    *  @param urgent does not wait while all connections are taken: for the few questions that those who took them wait
    *  for, which would otherwise wait for one another
+   *  @param fresh a new one: a request whose body is streamed goes over no connection that undici has
    *  @throws {OncewayError} `provider_unreachable`, `peer_not_authenticated`, `busy` */
-  async acquire(server: SecurityServerRecord, trust: TrustView, urgent = false): Promise<PeerConnection> {
+  async acquire(
+    server: SecurityServerRecord,
+    trust: TrustView,
+    urgent = false,
+    fresh = false,
+  ): Promise<PeerConnection> {
     const peer = this.#peerOf(server.id);
-    for (let idle = peer.idle.pop(); idle !== undefined; idle = peer.idle.pop()) {
+    // At the bound an idle one makes room.
+    if (fresh && peer.open >= (this.#limits.connectionsMax ?? PEER_CONNECTIONS_MAX)) {
+      const idle = peer.idle.pop();
+      if (idle !== undefined) this.#drop(peer, idle);
+    }
+    for (let idle = fresh ? undefined : peer.idle.pop(); idle !== undefined; idle = peer.idle.pop()) {
       if (idle.alive && this.#isListed(idle, trust)) return idle;
       this.#drop(peer, idle);
     }
     if (!urgent && peer.open >= (this.#limits.connectionsMax ?? PEER_CONNECTIONS_MAX)) {
       const handed = await this.#wait(peer, server.id);
-      if (handed !== undefined && handed.alive && this.#isListed(handed, trust)) return handed;
+      if (handed !== undefined && !fresh && handed.alive && this.#isListed(handed, trust)) return handed;
       if (handed !== undefined) this.#drop(peer, handed);
-      return this.acquire(server, trust);
+      return this.acquire(server, trust, false, fresh);
     }
     peer.open++;
     try {

@@ -1,19 +1,27 @@
 // Calls the services of the members hosted here. Follows no redirect, sends nothing twice, and knows for each failure
 // whether the service can have been reached.
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Digest } from '@onceway/schemas';
 import { digestOf, HEAD_BYTES_MAX, linesOf, OncewayError, type HeadLine } from '@onceway/sdk/protocol';
 import { Agent, buildConnector } from 'undici';
 import { SERVICE_CONNECT_TIMEOUT_MS } from '../limits.js';
 import type { PinnedCertificate } from '../services/service.js';
+import type { ArrivingBody } from './arriving-body.js';
 import { AnswerTimeoutError, ask } from './ask.js';
 import type { TlsIdentity } from './peer-transport.js';
 
 export interface ServiceAnswer {
   readonly status: number;
   readonly lines: readonly HeadLine[];
-  readonly body: Buffer | null;
+  readonly body: Buffer | ArrivingBody | null;
+}
+
+/** A body on disk. */
+export interface StoredBody {
+  readonly bytes: number;
+  read(): AsyncIterable<Buffer>;
 }
 
 /** No connection came about: the service can not have been called. */
@@ -61,15 +69,17 @@ export class ServiceTransport {
     this.#agent = this.#agentFor(undefined);
   }
 
-  /** One call; the body is delivered as it is.
-   *  @param limits `pin`: over https, compared in place of chain and names
+  /** One call; the body is delivered as it is. An answer's body beyond `bytesMax` is still to come: its pace is judged
+   *  by whoever takes it.
+   *  @param limits `timeoutMs` until the answer is there, or so much of it; `pin`: over https, compared in place of chain
+   *  and names
    *  @throws {OncewayError} `service_unreachable` (not called), `service_timeout`, `service_failed`,
    *  `service_answer_invalid` */
   async call(
     url: string,
     method: string,
     lines: readonly HeadLine[],
-    body: Buffer | null,
+    body: Buffer | StoredBody | null,
     limits: { readonly timeoutMs: number; readonly bytesMax: number; readonly pin?: Pin | undefined },
   ): Promise<ServiceAnswer> {
     const { timeoutMs, bytesMax, pin } = limits;
@@ -82,20 +92,25 @@ export class ServiceTransport {
           origin,
           path,
           method,
-          headers: lines.flat(),
-          body,
+          ...carried(lines, body),
           headersTimeout: timeoutMs,
-          bodyTimeout: timeoutMs,
+          // In memory the whole answer has its time; streamed, a pace.
+          bodyTimeout: 0,
         },
         {
           bytesMax,
           timeoutMs,
           from: 'question',
           tooLarge: () => new OncewayError('service_answer_invalid', `the answer exceeds ${bytesMax} octets`),
+          streams: 'larger',
         },
       );
-      const { status, body: octets } = answer;
-      return { status, lines: answerLines(answer.rawHeaders()), body: octets.length === 0 ? null : octets };
+      const { status, body: octets, following } = answer;
+      return {
+        status,
+        lines: answerLines(answer.rawHeaders()),
+        body: following ?? (octets.length === 0 ? null : octets),
+      };
     } catch (cause) {
       throw failure(cause);
     }
@@ -147,6 +162,17 @@ export class ServiceTransport {
 function shows(socket: Socket | TLSSocket, pin: Digest): boolean {
   const shown = 'getPeerX509Certificate' in socket ? socket.getPeerX509Certificate() : undefined;
   return shown !== undefined && digestOf(shown.raw) === pin;
+}
+
+/** Lines and body of a call: a body on disk is read a segment at a time, and its length is known. */
+function carried(
+  lines: readonly HeadLine[],
+  body: Buffer | StoredBody | null,
+): { readonly headers: string[]; readonly body: Buffer | Readable | null } {
+  const headers = lines.flat();
+  if (body === null || body instanceof Uint8Array) return { headers, body };
+  headers.push('Content-Length', String(body.bytes));
+  return { headers, body: Readable.from(body.read(), { objectMode: false }) };
 }
 
 /** The service's lines that travel: not the thirteen, not those the server sets, nothing of the exchange's own. */

@@ -20,7 +20,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { replaceFile } from '../keys/durable-file.js';
 import { CONFIGURATION_BYTES_MAX, CREDENTIAL_TIMEOUT_MS } from '../limits.js';
 import { askTrustService } from '../transport/ask.js';
-import type { PeerConnection, PeerReply, PeerTransport } from '../transport/peer-transport.js';
+import type { PeerReply } from '../transport/peer-reply.js';
+import type { PeerConnection, PeerTransport } from '../transport/peer-transport.js';
 import type { CredentialSource, ShownCredential } from './credentials.js';
 
 /** Answer of `GET /credentials/{digest}` for a certificate; DER in base64. */

@@ -21,7 +21,7 @@ async function expectKept(log: MessageLog, lines: readonly Line[]): Promise<void
   for (const { mid, dir, index, bytes, checkpoints } of lines) {
     if (mid !== undefined && dir !== undefined) {
       expect((await log.messages(mid)).map((entry) => entry.index)).toEqual([index]);
-      expect((await log.content(mid, dir))?.body?.length).toBe(bytes);
+      expect((await log.content(mid, dir))?.body).toHaveLength(bytes ?? 0);
     }
     for (const { origin, size, root } of checkpoints ?? []) {
       expect(roots.get(`${origin} ${size}`) ?? root).toBe(root);

@@ -139,7 +139,7 @@ describe('a corrupted log', () => {
     await expect(log.content(answer(request('first 0').mid, 'first 0').mid, 'out')).rejects.toMatchObject({
       code: 'log_broken',
     });
-    expect((await log.content(request('first 0').mid, 'in'))?.body?.toString()).toBe('body');
+    expect((await log.content(request('first 0').mid, 'in'))?.body).toEqual(Buffer.from('body'));
     await log.close();
   });
 
@@ -231,7 +231,7 @@ describe('a log that was restored from an old copy', () => {
     for (const name of ['lane-0.db', 'server.db', 'promised.json'])
       copyFileSync(join(`${place.log}-new`, name), join(place.log, name));
     const log = await open();
-    expect((await log.content(request('second 0').mid, 'in'))?.body?.toString()).toBe('body');
+    expect((await log.content(request('second 0').mid, 'in'))?.body).toEqual(Buffer.from('body'));
     await log.close();
   });
 
@@ -262,7 +262,7 @@ test('what a crash left beyond the end is swept at the next start', async () => 
   log = await open();
   expect(keys.prepare('SELECT max(exchange) FROM key').pluck().get()).toBe(lane);
   expect(() => readFileSync(join(place.log, 'contents', '0', String(lane + 1)))).toThrow('ENOENT');
-  expect((await log.content(large.mid, 'in'))?.body?.length).toBe(100_000);
+  expect((await log.content(large.mid, 'in'))?.body).toHaveLength(100_000);
   keys.close();
   await log.close();
 });

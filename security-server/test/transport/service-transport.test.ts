@@ -58,7 +58,7 @@ afterEach(async () => {
 
 const call = async (pin?: Pin, at = url): Promise<string> => {
   const { body } = await transport.call(at, 'GET', [], null, { timeoutMs: 5_000, bytesMax: 1_000, pin });
-  return String(body);
+  return body instanceof Buffer ? body.toString() : 'null';
 };
 const unreachable = { code: 'service_unreachable' };
 

@@ -1,6 +1,6 @@
 // The log's folder: names, tables, and how each file is opened. lane-0.db holds the lane, server.db the server's log and
-// all checkpoints, keys.db the wrapped content keys, contents/ what is too large for the lane's file, promised.json what
-// was promised last.
+// all checkpoints, keys.db the wrapped content keys, contents/ what is too large for the lane's file, spool/ streamed
+// bodies before their entry, promised.json what was promised last.
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 
@@ -20,6 +20,10 @@ export const fileOf = {
     const shardFolder = join(folder, 'contents', shard);
     return { shard, folder: shardFolder, file: join(shardFolder, String(index)) };
   },
+  /** A streamed body, beside the content of its entry. */
+  body: (folder: string, index: number): string => `${fileOf.content(folder, index).file}.body`,
+  /** Bodies that are still coming, or whose entry is not durable yet: none outlives its process. */
+  spool: (folder: string): string => join(folder, 'spool'),
 };
 
 // `nodes` are the subtree hashes that the entry completed, its own leaf hash first. They stand before the octets so

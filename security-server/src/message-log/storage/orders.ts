@@ -15,6 +15,7 @@ export const ORDER = {
   cosignatures: 10,
   timeStamp: 11,
   key: 12,
+  body: 13,
 } as const;
 
 export interface Packed {
@@ -65,6 +66,12 @@ export class Orders {
     this.#orders.push(ORDER.content, index);
     this.#octets(this.#orders, [key]);
     this.#octets(this.#orders, parts);
+  }
+
+  /** The spooled body becomes that of this entry. */
+  body(index: number, spool: string): void {
+    this.#orders.push(ORDER.body, index);
+    this.#octets(this.#orders, [Buffer.from(spool)]);
   }
 
   material(digest: Uint8Array, index: number): void {

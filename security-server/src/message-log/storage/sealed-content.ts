@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { randomPool } from '../../keys/random-pool.js';
 
 /** Plain octets of one segment (design §5): what must be in memory at once. */
-const SEGMENT_BYTES = 64 * 1024;
+export const SEGMENT_BYTES = 64 * 1024;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -54,4 +54,32 @@ export function openContent(sealed: Buffer, key: Uint8Array, entry: number): Buf
     from = end;
   }
   return Buffer.concat(parts);
+}
+
+/** One segment of what is sealed while it comes, under a key of its own.
+ *  @param isLast whether the body ends with it */
+export function sealSegment(plain: Buffer, key: Uint8Array, segment: number, isLast: boolean): Buffer {
+  const sealed = Buffer.allocUnsafe(NONCE_BYTES + plain.length + TAG_BYTES);
+  const nonce = random(NONCE_BYTES);
+  sealed.set(nonce);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(segmentPlace(0, segment, isLast));
+  cipher.update(plain).copy(sealed, NONCE_BYTES);
+  cipher.final();
+  cipher.getAuthTag().copy(sealed, NONCE_BYTES + plain.length);
+  return sealed;
+}
+
+/** Octets of a sealed segment. */
+export const sealedSegmentBytes = (plainBytes: number): number => NONCE_BYTES + plainBytes + TAG_BYTES;
+
+/** Throws, as node:crypto does, when it is not the segment of this place under this key. */
+export function openSegment(sealed: Buffer, key: Uint8Array, segment: number, isLast: boolean): Buffer {
+  const end = sealed.length - TAG_BYTES;
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAAD(segmentPlace(0, segment, isLast));
+  decipher.setAuthTag(sealed.subarray(end));
+  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, end)), decipher.final()]);
 }

@@ -1,6 +1,6 @@
 // The writing thread: commits one batch after the other and says so. It decides nothing: indexes, times and hashes were
 // given by the main thread, which waits for the disk here and not in its own loop.
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
@@ -58,6 +58,13 @@ function openLane(): Table {
       },
     ],
     [
+      ORDER.body,
+      (o) => {
+        const index = o.number();
+        moveBody(index, o.octets().toString());
+      },
+    ],
+    [
       ORDER.void,
       (o) => {
         const untilMs = o.number();
@@ -109,13 +116,41 @@ function tableOf(kind: FileKind): Table {
   return table;
 }
 
+function makeContentFolder(content: { readonly folder: string }): void {
+  if (mkdirSync(content.folder, { recursive: true, mode: 0o700 }) === undefined) return;
+  sync(dirname(content.folder));
+  sync(folder);
+}
+
+/** Indexes of the bodies that the batch at hand has moved. */
+let moved: number[] = [];
+
+/** The octets are on stable storage already; the name is before the entry that relies on it. */
+function moveBody(index: number, spool: string): void {
+  const content = fileOf.content(folder, index);
+  makeContentFolder(content);
+  renameSync(spool, fileOf.body(folder, index));
+  moved.push(index);
+  sync(content.folder);
+}
+
+/** Takes away the bodies that a failed batch had moved, unless the batch turns out to be there. */
+function takeBack(indexes: readonly number[]): void {
+  if (indexes.length === 0) return;
+  try {
+    const entry = tableOf('lane').db.prepare('SELECT 1 FROM entry WHERE idx = ?');
+    for (const index of indexes)
+      if (entry.get(index) === undefined) rmSync(fileOf.body(folder, index), { force: true });
+  } catch {
+    // Not known: it stays, and the next start looks.
+    letGo();
+  }
+}
+
 /** The octets, the file's name and its folder's are on stable storage before the entry that relies on them is. */
 function writeContentFile(index: number, octets: Uint8Array): void {
   const content = fileOf.content(folder, index);
-  if (mkdirSync(content.folder, { recursive: true, mode: 0o700 }) !== undefined) {
-    sync(dirname(content.folder));
-    sync(folder);
-  }
+  makeContentFolder(content);
   const descriptor = openSync(content.file, 'w', 0o600);
   try {
     for (let at = 0; at < octets.length;) at += writeSync(descriptor, octets, at);
@@ -154,9 +189,12 @@ function write({ log, keys, orders, octets }: Packed): string | undefined {
   try {
     if (keys.length > 0) commit('keys', keys, octets);
     commit(log, orders, octets);
+    moved = [];
     return undefined;
   } catch (error) {
     letGo();
+    takeBack(moved);
+    moved = [];
     return error instanceof Error ? error.message : String(error);
   }
 }
