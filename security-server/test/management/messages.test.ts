@@ -1,6 +1,6 @@
 // What an auditor gets for a message is enough to verify it by node:crypto alone: nothing of ours is imported for that.
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, randomBytes, verify, X509Certificate } from 'node:crypto';
 import supertest from 'supertest';
 import { digestOf } from '@onceway/sdk/protocol';
 import { answer, content, refusal, request } from '../message-log/fixture.js';
@@ -111,6 +111,22 @@ test('its content is given out on a ground, which the log keeps', async () => {
     code: 'request_invalid',
   });
   expect(all.log.counts().server).toBe(before + 1);
+});
+
+test('a streamed body is given out in pieces, as the same JSON', async () => {
+  const octets = randomBytes(200_000);
+  const writer = await all.log.spool();
+  await writer.write(octets);
+  const streamed = request('streamed');
+  const kept = { ...content('GET\r\n', 'x'), body: await writer.end() };
+  await all.log.appendRequest(streamed.entry, streamed.mid, { content: kept, materials: [] });
+  const { body, type } = await post(`/messages/${streamed.mid}/content`, { ground: 'QD-2026/18' });
+  expect(type).toBe('application/json');
+  expect(body).toEqual({
+    head: Buffer.from('GET\r\n').toString('base64'),
+    body: octets.toString('base64'),
+    salts: { head: kept.salts.head.toString('base64'), body: kept.salts.body?.toString('base64') },
+  });
 });
 
 test('a message that is not here is not found, and asking stands in the trail', async () => {
