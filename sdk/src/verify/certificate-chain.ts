@@ -153,6 +153,13 @@ export function verifyChain(leafDer: Uint8Array, options: ChainOptions): Promise
     if (path.length > CERTIFICATE_CHAIN_MAX)
       throw refused(`the chain exceeds ${CERTIFICATE_CHAIN_MAX} certificates`);
     const chain = path.filter((certificate) => certificate !== undefined);
+    // The engine reads signatures leniently: what follows the two numbers of one, and lengths that do not fit, it passes
+    // over. OpenSSL takes the one form only.
+    for (const [depth, { x509 }] of chain.slice(0, -1).entries()) {
+      const issuer = chain[depth + 1]?.x509;
+      if (issuer === undefined || !x509.verify(issuer.publicKey))
+        throw refused('a certificate is not signed by its issuer');
+    }
     for (const [depth, certificate] of chain.entries()) {
       const { notBefore, notAfter, signatureAlgorithm } = certificate.pkijs;
       if (options.atMs < notBefore.value.getTime() || options.atMs > notAfter.value.getTime())

@@ -48,7 +48,11 @@ export function readCertificate(pki: Pki, der: Uint8Array, bytesMax: number): Re
   const x509 = new X509Certificate(der);
   // OpenSSL reads PEM too, and lets octets follow; digests of certificates need the one form.
   if (!x509.raw.equals(der)) throw new Error('a certificate is not in DER');
-  return { x509, pkijs: new pki.pkijs.Certificate({ schema }) };
+  const certificate = new pki.pkijs.Certificate({ schema });
+  // The one octet that no signature covers and every verifier passes over: another digest for the same certificate.
+  if (certificate.signatureValue.valueBlock.unusedBits !== 0)
+    throw new Error('the signature of a certificate is not whole octets');
+  return { x509, pkijs: certificate };
 }
 
 /** Digest algorithms by OID; SHA-1 and MD5 are not among them. */

@@ -7,6 +7,7 @@ import {
   commit,
   encodeAnswerHead,
   encodeRequestHead,
+  lastValueOf,
   linesOf,
   parseAnswerHead,
   parseRequestHead,
@@ -33,6 +34,19 @@ const lines = fc.array(fc.tuple(name, value), { maxLength: 20 });
 const target = fc.string({ unit: fc.constantFrom(...letters(0x21, 0x7e)), minLength: 1 });
 
 describe('heads', () => {
+  test('of several lines with one name the last value is the one that valuesOf gives last', () => {
+    fc.assert(
+      fc.property(lines, name, (given, wanted) => {
+        const named: HeadLine[] = [
+          ...given,
+          ...given.map(([, text]): HeadLine => [wanted.toUpperCase(), text]),
+        ];
+        expect(lastValueOf(named, wanted)).toBe(valuesOf(named, wanted).at(-1));
+        expect(lastValueOf([], wanted)).toBeUndefined();
+      }),
+    );
+  });
+
   test('a request is read as it was written', () => {
     fc.assert(
       fc.property(fc.constantFrom('GET', 'POST', 'TRACE'), target, lines, (method, to, given) => {

@@ -105,6 +105,22 @@ describe('compact JWS', () => {
     expect(() => parseJws(compact)).toThrow(expect.objectContaining({ code: 'envelope_invalid' }));
   });
 
+  test('a header that comes again is judged as it was the first time, and nobody can change what is kept', () => {
+    const good = encodeJws({ alg: 'ES256', typ: 'again+jws' }, { v: 1 }, signEc);
+    const { header } = parseJws(good);
+    expect(() => Object.assign(header, { alg: 'none' })).toThrow(TypeError);
+    expect(parseJws(good).header).toEqual({ alg: 'ES256', typ: 'again+jws' });
+    const bad = encodeJws({ alg: 'ES256', jku: 'x' }, {}, signEc);
+    for (let i = 0; i < 2; i++)
+      expect(() => parseJws(bad)).toThrow(expect.objectContaining({ code: 'envelope_invalid' }));
+    // Far more than are kept.
+    for (let i = 0; i < 200; i++) {
+      const jws = parseJws(encodeJws({ alg: 'ES256', iat: i }, {}, signEc));
+      expect(jws.header['iat']).toBe(i);
+    }
+    expect(parseJws(good).header['typ']).toBe('again+jws');
+  });
+
   test('kid is for the caller to judge: raw keys have it', () => {
     expect(parseJws(encodeJws({ alg: 'EdDSA', kid: 'a' }, {}, signEc)).header['kid']).toBe('a');
   });

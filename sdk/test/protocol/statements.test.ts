@@ -329,5 +329,7 @@ describe('UUIDv7', () => {
   test('holds the time and the randomness given, and needs enough of it', () => {
     expect(uuidV7(0x0123456789ab, Buffer.alloc(10, 0xff))).toBe('01234567-89ab-7fff-bfff-ffffffffffff');
     expect(() => uuidV7(0, Buffer.alloc(9))).toThrow(TypeError);
+    for (const time of [-1, 0.5, 2 ** 48, Number.NaN])
+      expect(() => uuidV7(time, Buffer.alloc(10))).toThrow(TypeError);
   });
 });

@@ -241,6 +241,28 @@ describe('refuses', () => {
     await expect(verify(bad, 'signing')).rejects.toMatchObject(invalid);
     await expect(verify(leaf.signing, 'signing', { given: [root.der, bad] })).rejects.toMatchObject(invalid);
   });
+  test('a signature that is said to end within an octet', async () => {
+    let even = der;
+    for (let i = 0; (even.at(-1) ?? 1) % 2 === 1; i++)
+      even = folder.issue(`even-${i}`, PROFILE.signing, issuing).der;
+    await expect(verify(even, 'signing')).resolves.toBeDefined();
+    const changed = Buffer.from(even);
+    // BIT STRING, length, unused bits, then the signature: a SEQUENCE of two INTEGERs (RFC 5758 §3.2).
+    const bits = changed.lastIndexOf(Buffer.from('2a8648ce3d040302', 'hex')) + 8;
+    expect(changed.subarray(bits)).toMatchObject({ 0: 0x03, 2: 0, 3: 0x30 });
+    changed[bits + 2] = 1;
+    await expect(verify(changed, 'signing')).rejects.toMatchObject(invalid);
+  });
+  test('a signature whose length does not fit what it holds', async () => {
+    const changed = Buffer.from(der);
+    const bits = changed.lastIndexOf(Buffer.from('2a8648ce3d040302', 'hex')) + 8;
+    expect(changed.subarray(bits)).toMatchObject({ 0: 0x03, 2: 0, 3: 0x30 });
+    for (let length = 0; length < 256; length++) {
+      if (length === der[bits + 4]) continue;
+      changed[bits + 4] = length;
+      await expect(verify(changed, 'signing')).rejects.toMatchObject(invalid);
+    }
+  });
   test('any changed octet', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: der.length - 1 }), fc.integer({ min: 1, max: 255 }), async (at, by) => {
