@@ -124,14 +124,16 @@ function makeContentFolder(content: { readonly folder: string }): void {
 
 /** Indexes of the bodies that the batch at hand has moved. */
 let moved: number[] = [];
+/** Folders with names that came with the batch at hand. */
+const touched = new Set<string>();
 
-/** The octets are on stable storage already; the name is before the entry that relies on it. */
+/** The octets are on stable storage already; the name is before the entry that relies on it (commit). */
 function moveBody(index: number, spool: string): void {
   const content = fileOf.content(folder, index);
   makeContentFolder(content);
   renameSync(spool, fileOf.body(folder, index));
   moved.push(index);
-  sync(content.folder);
+  touched.add(content.folder);
 }
 
 /** Takes away the bodies that a failed batch had moved, unless the batch turns out to be there. */
@@ -147,7 +149,8 @@ function takeBack(indexes: readonly number[]): void {
   }
 }
 
-/** The octets, the file's name and its folder's are on stable storage before the entry that relies on them is. */
+/** The octets, the file's name and its folder's are on stable storage before the entry that relies on them is: the name
+ *  with those of the whole batch (commit). */
 function writeContentFile(index: number, octets: Uint8Array): void {
   const content = fileOf.content(folder, index);
   makeContentFolder(content);
@@ -158,7 +161,7 @@ function writeContentFile(index: number, octets: Uint8Array): void {
   } finally {
     closeSync(descriptor);
   }
-  sync(content.folder);
+  touched.add(content.folder);
 }
 
 function sync(path: string): void {
@@ -181,6 +184,9 @@ function commit(kind: FileKind, orders: Float64Array, octets: Uint8Array): void 
     carried(order);
     table.walBytes += PAGE_BYTES;
   }
+  // Once for all names of the batch, before the entries that rely on them.
+  for (const path of touched) sync(path);
+  touched.clear();
   db.exec('COMMIT');
 }
 
@@ -195,6 +201,7 @@ function write({ log, keys, orders, octets }: Packed): string | undefined {
     letGo();
     takeBack(moved);
     moved = [];
+    touched.clear();
     return error instanceof Error ? error.message : String(error);
   }
 }
