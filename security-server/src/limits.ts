@@ -77,6 +77,8 @@ export const STREAMED_BODY_BYTES_MAX = 1024 * 1024 * 1024;
 /** Spools at once, of requests and of answers: with the bound above, what the log's disk must have free beyond the
  *  log itself. Beyond it a message is refused as busy. */
 export const SPOOLS_MAX = 64;
+/** Of those, one peer's or one client's: the slowest take hours, and must leave some to all others. */
+export const SPOOLS_OF_ONE_MAX = 32;
 
 /** A streamed body is judged by its pace, not by a deadline: silent no longer than this ... */
 export const BODY_IDLE_MS = 30_000;

@@ -4,7 +4,7 @@ import { generateKeyPairSync, sign as signWith } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseRequestEnvelope, type ErrorCode, type RefusalEntry } from '@onceway/sdk/protocol';
-import { openRoad, type Road } from './fault-road.js';
+import { openRoad, until, type Road } from './fault-road.js';
 import { Federation } from './federation.js';
 import type { Message } from './hostile-peer.js';
 import { HostileProvider, type Asked } from './hostile-provider.js';
@@ -187,6 +187,45 @@ test('an answer whose connection is cut is asked for, and taken as it was record
   expect(answer).toMatchObject({ status: 200, bytes: BYTES });
   expect(await records()).toEqual([['message out', 'message in']]);
   expect(spools(road.consumer)).toEqual([]);
+});
+
+test('an answer that is asked for twice at once is entered once, and no spool is left', async () => {
+  let asked: Asked | undefined;
+  const waiting: ServerResponse[] = [];
+  hostile.respond = (of, response) => ((asked = of), response.destroy());
+  const records = recordsOf(road.consumer);
+  expect(await stream(road, road.service.id, null)).toMatchObject({ code: 'outcome_unknown' });
+  const message = hostile.answer(asked as unknown as Asked, {
+    body: Buffer.from('x'),
+    unsigned: ({ claims }) => (claims['body'] = { follows: true }),
+  });
+  const closed = closingOf(message, whole());
+  hostile.outcome = (response, path) => {
+    if (!path.startsWith('/exchange/')) return void response.writeHead(404).end();
+    waiting.push(response);
+    // Both are there before either is answered, with the same octets.
+    if (waiting.length < 2) return;
+    for (const each of waiting) {
+      each.writeHead(200, {
+        'exchange-message': String(message.envelope),
+        'exchange-head': String(message.head),
+        'exchange-salt': String(message.salts),
+        trailer: 'Exchange-Closing',
+      });
+      for (const chunk of whole()) each.write(chunk);
+      each.addTrailers({ 'Exchange-Closing': closed });
+      each.end();
+    }
+  };
+  const { mid } = (asked as unknown as Asked).message;
+  const ask = (): Promise<unknown> =>
+    stream(road, road.service.id, null, { path: `/exchange/${mid}`, headers: {} });
+  expect(await Promise.all([ask(), ask()])).toMatchObject([
+    { status: 200, bytes: BYTES },
+    { status: 200, bytes: BYTES },
+  ]);
+  expect(await records()).toEqual([['message out', 'outcome unknown', 'message in']]);
+  await until('no spool is left', () => spools(road.consumer).length === 0);
 });
 
 describe('a streamed request', () => {

@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createClientInterface } from '@onceway/security-server/http/client-interface';
+import { SPOOLS_OF_ONE_MAX } from '@onceway/security-server/limits';
 import { createPeerInterface } from '@onceway/security-server/http/peer-interface';
 import { askOutcome, call, held, heldByBoth, openRoad, until, type Road } from './fault-road.js';
 import { Federation, PIN, type TestServer } from './federation.js';
@@ -250,6 +251,39 @@ describe('a service', () => {
       answer: 'refusal',
       code: 'service_timeout',
     });
+  });
+
+  test('whose answer finds no place is not said to be busy: it was called', async () => {
+    const { log } = road.provider.running.exchange;
+    const writers = await Promise.all(
+      Array.from({ length: SPOOLS_OF_ONE_MAX }, () => log.spool(road.consumer.id)),
+    );
+    service.answer = (response) => void response.end(Buffer.alloc(MIB));
+    const answer = await stream(road, service.id, null);
+    for (const writer of writers) await writer.discard();
+    expect(answer).toMatchObject({ code: 'outcome_unknown' });
+    expect(answer.headers['retry-after']).toBeUndefined();
+    expect(service.seen).toHaveLength(1);
+    expect(await held(road.provider, answer.id, 'in')).toEqual({
+      answer: 'refusal',
+      code: 'outcome_unknown',
+    });
+  });
+
+  test('whose answer may not be given any more is not left waiting for a reader', async () => {
+    const { services } = road.provider.running;
+    let isClosed = false;
+    service.answer = (response) => {
+      response.once('close', () => (isClosed = true));
+      void services.setDisabled(service.id, 'closed').then(() => response.write(Buffer.alloc(MIB)));
+    };
+    try {
+      const answer = await stream(road, service.id, null);
+      expect(answer).toMatchObject({ code: 'service_disabled' });
+      await until('its connection is given up', () => isClosed);
+    } finally {
+      await services.setDisabled(service.id, undefined);
+    }
   });
 
   test('that answers more than the bound', async () => {

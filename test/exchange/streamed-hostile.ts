@@ -12,14 +12,18 @@ export function closing(
   member: string,
   opening: string,
   digest: string,
-  alter: { readonly sign?: (input: Buffer) => Uint8Array; readonly certificate?: string } = {},
+  alter: {
+    readonly sign?: (input: Buffer) => Uint8Array;
+    readonly certificate?: string;
+    readonly iat?: number;
+  } = {},
 ): string {
   const signer = server.running.exchange.token.signingKey(memberOf(member as never));
   const { signingInput } = encodeBodyClosing(
     {
       alg: signer.alg,
       certificate: (alter.certificate ?? signer.certificateDigest) as never,
-      iat: Math.floor(Date.now() / 1000),
+      iat: alter.iat ?? Math.floor(Date.now() / 1000),
     },
     { v: 1, re: opening as never, digest: digest as never },
   );

@@ -4,6 +4,7 @@ import { generateKeyPairSync, sign as signWith } from 'node:crypto';
 import type { ClientRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { RefusalRate } from '@onceway/security-server/exchange/refusal-rate';
+import { SPOOLS_OF_ONE_MAX } from '@onceway/security-server/limits';
 import {
   parseAnswerEnvelope,
   type ErrorCode,
@@ -161,6 +162,24 @@ describe('a transfer that does not come to its own closing is discarded', () => 
       (m) => ({ 'Exchange-Closing': closing(road.consumer, road.client, m.mid, another(m)) }),
       'commitment_mismatch',
     ],
+    [
+      'a closing that was made before its opening could be taken any more',
+      (m, body) => ({
+        'Exchange-Closing': closing(road.consumer, road.client, m.mid, commitment(m, body), {
+          iat: Math.floor(Date.now() / 1000) - 400,
+        }),
+      }),
+      'message_expired',
+    ],
+    [
+      'a closing of a time to come',
+      (m, body) => ({
+        'Exchange-Closing': closing(road.consumer, road.client, m.mid, commitment(m, body), {
+          iat: Math.floor(Date.now() / 1000) + 400,
+        }),
+      }),
+      'message_from_future',
+    ],
     ['the opening as its closing', (m) => ({ 'Exchange-Closing': String(m.envelope) }), 'envelope_invalid'],
     [
       'more than 1 KiB of other trailers',
@@ -228,6 +247,48 @@ describe('a transfer that does not come to its own closing is discarded', () => 
     sending.outgoing.destroy();
     expect(peer.refusal(reply)).toMatchObject({ code: 'body_too_slow' });
     await expectDiscarded(message, 'body_too_slow', records);
+  });
+
+  test('a body of a right that ended while it came', async () => {
+    const { services } = road.provider.running;
+    const records = recordsOf(road.provider);
+    const message = opening();
+    const body = whole();
+    const sending = send(message, () => undefined);
+    await until('the body is wanted', () => sending.isTaken);
+    await services.setDisabled(service.id, 'closed');
+    try {
+      end(sending.outgoing, body, { 'Exchange-Closing': closingOf(message, body) });
+      expect(peer.refusal(await sending.reply)).toMatchObject({ code: 'service_disabled', re: message.mid });
+      await expectDiscarded(message, 'service_disabled', records);
+    } finally {
+      await services.setDisabled(service.id, undefined);
+    }
+  });
+
+  test('a body of a peer that has its share of the spools, while others have room', async () => {
+    const { log } = road.provider.running.exchange;
+    const records = recordsOf(road.provider);
+    const hold = (whose: string) =>
+      Promise.all(Array.from({ length: SPOOLS_OF_ONE_MAX - 1 }, () => log.spool(whose)));
+    const held = [...(await hold(road.consumer.id)), await log.spool(road.consumer.id)];
+    const message = opening();
+    const body = whole();
+    const sending = send(message, (outgoing) =>
+      end(outgoing, body, { 'Exchange-Closing': closingOf(message, body) }),
+    );
+    expect(peer.refusal(await sending.reply)).toMatchObject({ code: 'busy', re: message.mid });
+    const other = await log.spool('another');
+    for (const writer of [other, ...held]) await writer.discard();
+    await expectDiscarded(message, 'busy', records);
+    // Nor does another's share stand in its way.
+    const others = await hold('another');
+    const later = opening();
+    const taken = send(later, (outgoing) =>
+      end(outgoing, body, { 'Exchange-Closing': closingOf(later, body) }),
+    );
+    expect(await taken.reply).toMatchObject({ status: 200, body: Buffer.from('done') });
+    for (const writer of others) await writer.discard();
   });
 
   test('a body beyond the bound', async () => {

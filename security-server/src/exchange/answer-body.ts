@@ -9,7 +9,7 @@ import { stage, type SealedAnswer, type Whole } from './stages.js';
 import { passStream } from './streamed-body.js';
 
 /** @throws {OncewayError} `service_failed` where the service breaks off; `body_aborted` where the peer does;
- *  `body_too_slow`, `service_answer_invalid` (too large), `busy`, `log_unavailable` */
+ *  `service_timeout`, `service_answer_invalid` (too large), `outcome_unknown` (no place for it), `log_unavailable` */
 export async function answerBody(
   sealed: SealedAnswer,
   response: ServerResponse | undefined,
@@ -21,7 +21,15 @@ export async function answerBody(
   try {
     beginStream(response, { envelope, head, salts });
     const pass = (chunk: Buffer): Promise<void> => writeStream(response, chunk);
-    const streamed = await passStream(body, opening, signer, salts.body, pass, exchange);
+    const streamed = await passStream(
+      body,
+      opening,
+      signer,
+      salts.body,
+      [sealed.request.peer.id],
+      pass,
+      exchange,
+    );
     return stage<Whole<SealedAnswer>>({ ...sealed, ...streamed });
   } catch (error) {
     body.close();
@@ -66,6 +74,8 @@ function ofService(error: unknown): unknown {
   if (!(error instanceof OncewayError)) return error;
   const { code, message } = error;
   if (code === 'body_too_large') return new OncewayError('service_answer_invalid', message, { cause: error });
+  // It was called: `busy` would invite to call it again.
+  if (code === 'busy') return new OncewayError('outcome_unknown', message, { cause: error });
   if (code === 'body_too_slow') return new OncewayError('service_timeout', message, { cause: error });
   return code === 'body_aborted' ? new OncewayError('service_failed', message, { cause: error }) : error;
 }

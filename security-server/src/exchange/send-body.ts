@@ -33,6 +33,7 @@ export async function sendBody(sealed: SealedRequest, exchange: Exchange): Promi
       opening,
       signer,
       salts.body,
+      [sealed.provider.id, `client ${sealed.client}`],
       (chunk) => transfer.write(chunk),
       exchange,
     );

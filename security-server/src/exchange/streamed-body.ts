@@ -1,7 +1,7 @@
 // Bodies above 256 KiB (docs/protocol.md#bodies): the opening has gone before, the octets pass through to the disk, and
 // the closing makes a message of them. Nothing of the body's size is in memory. What does not come to its closing is
 // discarded on both sides.
-import type { MessageId } from '@onceway/schemas';
+import type { MessageId, SecurityServerId } from '@onceway/schemas';
 import {
   codeOf,
   CommitmentHash,
@@ -54,15 +54,16 @@ export function hashOfRequest(head: Buffer, body: Body): string {
 /** Takes a body in whose opening is proven, and proves its closing: by the opening's key, of this opening, over these
  *  octets.
  *  @param salt of the body
+ *  @returns `iat`: of the closing, in seconds; not judged here
  *  @throws {TransferAbortedError} of `body_aborted`, `body_too_slow`, `body_too_large`, `head_too_large`,
  *  `envelope_invalid`, `signature_invalid`, `commitment_mismatch`, `busy`, `log_unavailable` */
 export async function takeStream(
   arriving: ArrivingBody,
-  opening: Envelope<unknown>,
+  opening: Envelope<{ readonly server: SecurityServerId }>,
   signer: Credential,
   salt: Buffer | null,
   exchange: Exchange,
-): Promise<Streamed> {
+): Promise<Streamed & { readonly iat: number }> {
   const { bodyBounds } = exchange.limits;
   // The one who passes it on notices first whose fault a pause is.
   const bounds = {
@@ -71,14 +72,14 @@ export async function takeStream(
     bytesPerSMin: bodyBounds.bytesPerSMin / PASSED_ON_PATIENCE,
   };
   try {
-    const { body, hash } = await spool(arriving, bounds, salt, exchange);
+    const { body, hash } = await spool(arriving, bounds, salt, [opening.claims.server], exchange);
     try {
       const closing = parseBodyClosing(arriving.closing(), opening);
       verifySignature(closing.jws, signer.key, opening.alg);
       if (closing.claims.digest !== hash.digest())
         throw new OncewayError('commitment_mismatch', 'the closing is over other octets');
       const closed = { opening: opening.mid, closing: closing.jws.compact };
-      return { mid: closing.mid, body, closed };
+      return { mid: closing.mid, iat: closing.iat, body, closed };
     } catch (error) {
       await body.discard();
       throw error;
@@ -89,6 +90,7 @@ export async function takeStream(
 }
 
 /** Passes a body on whose opening has left, keeps it, and signs its closing. The closing has not left.
+ *  @param whose places among the spools it takes
  *  @param pass resolves when the next piece may come
  *  @throws {TransferAbortedError} of `body_aborted`, `body_too_slow`, `body_too_large`, `busy`, `log_unavailable`; what
  *  `pass` throws */
@@ -97,10 +99,11 @@ export async function passStream(
   opening: MessageId,
   signer: SigningKey,
   salt: Buffer | null,
+  whose: readonly string[],
   pass: (chunk: Buffer) => Promise<void>,
   exchange: Exchange,
 ): Promise<Streamed> {
-  const { body, hash } = await spool(arriving, exchange.limits.bodyBounds, salt, exchange, pass);
+  const { body, hash } = await spool(arriving, exchange.limits.bodyBounds, salt, whose, exchange, pass);
   try {
     const { envelope, mid } = await signMessage(
       encodeBodyClosing(envelopeSigner(signer, Math.floor(exchange.clock() / 1000)), {
@@ -121,12 +124,13 @@ async function spool(
   arriving: ArrivingBody,
   bounds: BodyBounds,
   salt: Buffer | null,
+  whose: readonly string[],
   exchange: Exchange,
   pass?: (chunk: Buffer) => Promise<void>,
 ): Promise<{ readonly body: SpooledBody; readonly hash: CommitmentHash }> {
   if (salt === null) throw new OncewayError('commitment_mismatch', 'a body without a salt');
   const hash = new CommitmentHash(salt);
-  const writer = await exchange.log.spool();
+  const writer = await exchange.log.spool(...whose);
   const passing = pass && new Passing(pass, bounds);
   try {
     for await (const chunk of arriving.chunks(bounds)) {
@@ -152,22 +156,28 @@ async function spool(
 class Passing {
   readonly #pass: (chunk: Buffer) => Promise<void>;
   readonly #watch: PaceWatch;
-  readonly #tooSlow: Promise<never>;
+  #tooSlow: OncewayError | undefined;
+  /** Ends the wait at hand; a race with one promise for the whole body would hold something of each of its pieces. */
+  #fail: (error: OncewayError) => void = () => undefined;
 
   constructor(pass: (chunk: Buffer) => Promise<void>, { idleMs, bytesPerSMin }: BodyBounds) {
-    let reject: (error: OncewayError) => void = () => undefined;
     this.#pass = pass;
-    this.#tooSlow = new Promise((_resolve, fail) => (reject = fail));
-    this.#tooSlow.catch(() => undefined);
     this.#watch = new PaceWatch(
       { idleMs: PASSED_ON_PATIENCE * idleMs, bytesPerSMin: bytesPerSMin / PASSED_ON_PATIENCE },
-      (cause) => reject(new OncewayError('body_aborted', 'the receiver does not keep pace', { cause })),
+      (cause) => {
+        this.#tooSlow = new OncewayError('body_aborted', 'the receiver does not keep pace', { cause });
+        this.#fail(this.#tooSlow);
+      },
     );
   }
 
   async pass(chunk: Buffer): Promise<void> {
+    if (this.#tooSlow !== undefined) throw this.#tooSlow;
     this.#watch.isWaiting = true;
-    await Promise.race([this.#pass(chunk), this.#tooSlow]);
+    await new Promise<void>((resolve, reject) => {
+      this.#fail = reject;
+      this.#pass(chunk).then(resolve, reject);
+    });
     this.#watch.isWaiting = false;
     this.#watch.count(chunk.length);
   }

@@ -150,8 +150,13 @@ function serve(
     if (method !== 'HEAD' && head.status !== 204 && head.status !== 304)
       fields.push('Content-Length', String((isStored ? body.bytes : body?.length) ?? 0));
     response.writeHead(head.status, fields);
-    if (isStored) await writeStored(response, body, options.exchange.limits.bodyBounds);
-    else response.end(body ?? undefined);
+    if (!isStored) return void response.end(body ?? undefined);
+    try {
+      await writeStored(response, body, options.exchange.limits.bodyBounds);
+    } finally {
+      // Where the same answer was entered meanwhile, by another question for it, no entry has taken this one over.
+      await body.discard();
+    }
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

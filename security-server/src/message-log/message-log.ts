@@ -122,8 +122,9 @@ export interface MessageLog {
   promise(): { readonly origin: LogOrigin; readonly size: number; readonly root: Digest };
 
   /** Where a body that is streamed waits for its entry.
+   *  @param whose who has it come or go: none of them has more than its share
    *  @throws {OncewayError} `busy`, `log_unavailable` */
-  spool(): Promise<SpoolWriter>;
+  spool(...whose: readonly string[]): Promise<SpoolWriter>;
 
   /** Records a request. Like each append it resolves once entry, content and material are on stable storage; when it
    *  rejects, nothing of it may be relied on and the message must not go on. A crash leaves all of it or nothing.

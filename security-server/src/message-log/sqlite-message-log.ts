@@ -154,8 +154,8 @@ class SqliteMessageLog implements MessageLog {
     return { origin: this.lane, ...this.#checkpoints.promised.lane };
   }
 
-  spool(): ReturnType<MessageLog['spool']> {
-    return this.#spools.open();
+  spool(...whose: readonly string[]): ReturnType<MessageLog['spool']> {
+    return this.#spools.open(whose);
   }
 
   appendRequest(...args: Parameters<MessageLog['appendRequest']>): Promise<Recorded> {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { SPOOLS_MAX } from '../../src/limits.js';
+import { SPOOLS_MAX, SPOOLS_OF_ONE_MAX } from '../../src/limits.js';
 import { SpooledBody, type Content, type MessageLog } from '../../src/message-log/message-log.js';
 import { createMessageLog, openMessageLog } from '../../src/message-log/sqlite-message-log.js';
 import { optionsOf, request, temporaryFolder } from './fixture.js';
@@ -173,4 +173,17 @@ test('so many at once, and no more', async () => {
   await Promise.all(writers.map((writer) => writer.discard()));
   expect(spools()).toEqual([]);
   await (await log.spool()).discard();
+});
+
+test('so many at once of one, and no more; each of two is counted', async () => {
+  const writers = await Promise.all(
+    Array.from({ length: SPOOLS_OF_ONE_MAX }, () => log.spool('peer', 'client')),
+  );
+  await expect(log.spool('peer')).rejects.toMatchObject({ code: 'busy' });
+  await expect(log.spool('other', 'client')).rejects.toMatchObject({ code: 'busy' });
+  await (await log.spool('other', 'another')).discard();
+  await writers.pop()?.discard();
+  writers.push(await log.spool('peer', 'client'));
+  await Promise.all(writers.map((writer) => writer.discard()));
+  expect(spools()).toEqual([]);
 });

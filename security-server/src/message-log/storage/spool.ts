@@ -5,7 +5,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OncewayError } from '@onceway/sdk/protocol';
-import { SPOOLS_MAX } from '../../limits.js';
+import { SPOOLS_MAX, SPOOLS_OF_ONE_MAX } from '../../limits.js';
 import { fileOf } from './files.js';
 import { openSegment, SEGMENT_BYTES, sealedSegmentBytes, sealSegment } from './sealed-content.js';
 
@@ -142,6 +142,7 @@ export class SpoolWriter {
 export class Spools {
   readonly #folder: string;
   #open = 0;
+  readonly #of = new Map<string, number>();
 
   /** Removes what a process left that died. */
   constructor(logFolder: string) {
@@ -150,11 +151,12 @@ export class Spools {
   }
 
   /** @throws {OncewayError} `busy`, `log_unavailable` */
-  async open(): Promise<SpoolWriter> {
-    if (this.#open >= SPOOLS_MAX)
+  async open(whose: readonly string[] = []): Promise<SpoolWriter> {
+    const isFull = whose.some((one) => (this.#of.get(one) ?? 0) >= SPOOLS_OF_ONE_MAX);
+    if (isFull || this.#open >= SPOOLS_MAX)
       throw new OncewayError('busy', 'too many bodies are being streamed', { retrySeconds: 5 });
-    this.#open += 1;
-    const left = (): void => void (this.#open -= 1);
+    this.#count(whose, 1);
+    const left = (): void => this.#count(whose, -1);
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
       const name = join(this.#folder, randomBytes(16).toString('hex'));
@@ -162,6 +164,15 @@ export class Spools {
     } catch (cause) {
       left();
       throw unavailable(cause);
+    }
+  }
+
+  #count(whose: readonly string[], change: 1 | -1): void {
+    this.#open += change;
+    for (const one of whose) {
+      const open = (this.#of.get(one) ?? 0) + change;
+      if (open > 0) this.#of.set(one, open);
+      else this.#of.delete(one);
     }
   }
 }
