@@ -48,7 +48,10 @@ export interface StreamedService {
 }
 
 /** A service of the road's provider that its client may call. */
-export async function streamedService(road: Road, code: string): Promise<StreamedService> {
+export async function streamedService(
+  road: Pick<Road, 'provider' | 'client' | 'offering'>,
+  code: string,
+): Promise<StreamedService> {
   const http = createServer((incoming, response) => void serve(incoming, response));
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const service: StreamedService = {
@@ -101,7 +104,7 @@ export interface Streamed {
 /** A call over the consumer's client listener. With a number, a body of so many octets, which says how long it is or is
  *  chunked; with a stream, whatever comes of it. */
 export async function stream(
-  { consumer, client }: Road,
+  { consumer, client }: Pick<Road, 'consumer' | 'client'>,
   service: ServiceId,
   body: number | Readable | null,
   options: {

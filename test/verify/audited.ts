@@ -32,6 +32,7 @@ export class Audited {
   readonly consumer: TestServer;
   readonly provider: TestServer;
   readonly client: SubsystemId;
+  readonly offering: SubsystemId;
   readonly service: ServiceId;
   readonly country: string;
   alter: Alteration = (answer) => answer as unknown;
@@ -44,6 +45,7 @@ export class Audited {
     readonly consumer: TestServer;
     readonly provider: TestServer;
     readonly client: SubsystemId;
+    readonly offering: SubsystemId;
     readonly service: ServiceId;
   }) {
     this.federation = parts.federation;
@@ -51,6 +53,7 @@ export class Audited {
     this.consumer = parts.consumer;
     this.provider = parts.provider;
     this.client = parts.client;
+    this.offering = parts.offering;
     this.service = parts.service;
     this.country = join(this.federation.folder, 'country.json');
     this.#keys = new Map([this.consumer, this.provider].map((server) => [server.id, auditorKey(server)]));
@@ -70,7 +73,15 @@ export class Audited {
     const service = await federation.service(provider, offering, 'echo');
     const grant = { service: service.id, subject: { client }, reason: 'for the test' };
     await provider.running.services.grant(grant, 'test');
-    const audited = new Audited({ federation, clock, consumer, provider, client, service: service.id });
+    const audited = new Audited({
+      federation,
+      clock,
+      consumer,
+      provider,
+      client,
+      offering,
+      service: service.id,
+    });
     for (const proxy of audited.#proxies)
       await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
     audited.#writeCountry();

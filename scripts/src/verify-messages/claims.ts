@@ -21,7 +21,7 @@ export interface Claims extends Json {
     readonly index?: number;
   };
   readonly head?: { readonly digest: string };
-  readonly body?: null | { readonly digest: string };
+  readonly body?: null | { readonly digest?: string; readonly follows?: true };
   readonly re?: string;
 }
 
@@ -112,7 +112,6 @@ const EVERY = {
 const CONTENT = {
   'trace?': text(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/),
   head: commitment,
-  // What follows in a stream has a closing, and its own id: copy.ts refuses to judge it.
   body: either((value) => value === null, commitment, object({ follows: (value) => value === true })),
   'purpose?': word,
 };
@@ -156,10 +155,24 @@ const KINDS: Readonly<Record<Kind, Check>> = {
   }),
 };
 
+const CLOSING = object({ v: EVERY.v, re: digest, digest });
+
+function checkHeader(header: Json): void {
+  const isKnown = integer(header['iat']) && digest(header['x5t#S256']);
+  prove(isKnown, 'form', 'a header that no message may have');
+}
+
+/** @throws {Finding} `form` */
+export function checkClosing({ header, payload }: { readonly header: Json; readonly payload: Json }): void {
+  checkHeader(header);
+  const isClosing = header['typ'] === 'exchange-body+jws' && CLOSING(payload);
+  prove(isClosing, 'form', 'typ or claims are none of a closing');
+}
+
 /** @throws {Finding} `form` */
 export function checkClaims(kind: Kind, header: Json, payload: Json): Claims {
+  checkHeader(header);
   const { iat } = header;
-  prove(integer(iat) && digest(header['x5t#S256']), 'form', 'a header that no message may have');
   prove(KINDS[kind](payload), 'form', `claims that no ${kind} may hold`);
   const claims = payload as Claims;
   const isTimely = claims.exp >= Number(iat) && claims.exp <= Number(iat) + LIFETIME_S_MAX;

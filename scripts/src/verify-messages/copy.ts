@@ -2,7 +2,7 @@
 // that the entry lies in that server's witnessed and time-stamped log. What the two copies say together: exchange.ts.
 import { X509Certificate } from 'node:crypto';
 import { verifyChain, verifyPurpose, verifyStatus } from './certificate.js';
-import { checkClaims, type Claims, type Kind } from './claims.js';
+import { checkClaims, checkClosing, type Claims, type Kind } from './claims.js';
 import { verifyConfiguration, type Anchor, type Configuration, type ServerRecord } from './configuration.js';
 import { prove } from './finding.js';
 import type { ShownEntry } from './interface.js';
@@ -22,29 +22,56 @@ interface Entry extends Json {
   readonly at: number;
   readonly dir: 'in' | 'out';
   readonly message: string;
+  readonly closing?: string;
   readonly refusal?: string;
   readonly cfg: { readonly seq: number; readonly digest: string };
   readonly chain: readonly string[];
   readonly ocsp?: string;
 }
 
-export interface Copy {
+interface Message {
+  /** The closing's, where there is one. */
+  readonly mid: string;
+  readonly compact: string;
+  readonly kind: Kind;
+  /** Of a streamed body the opening. */
+  readonly jws: Jws;
+  readonly claims: Claims;
+  readonly closing?: Jws | undefined;
+}
+
+export interface Copy extends Message {
   readonly server: string;
   readonly shown: ShownEntry;
   readonly entry: Entry;
-  readonly compact: string;
-  readonly kind: Kind;
-  readonly jws: Jws;
-  readonly claims: Claims;
 }
 
 /** A message taken apart: its form only. */
-export function parseMessage(compact: string): Pick<Copy, 'compact' | 'kind' | 'jws' | 'claims'> {
+export function parseMessage(compact: string): Message {
   const jws = parseJws(compact, 'certificate');
   const kind = /^exchange-(request|answer|refusal)\+jws$/.exec(String(jws.header['typ']))?.[1];
   prove(kind !== undefined, 'form', 'typ is none of a message');
   const claims = checkClaims(kind as Kind, jws.header, jws.payload);
-  return { compact, kind: kind as Kind, jws, claims };
+  return { mid: jws.mid, compact, kind: kind as Kind, jws, claims };
+}
+
+/** Makes a message of its opening (docs/protocol.md, Bodies). Alone an opening stands only where a request was refused
+ *  on it. */
+function close(opening: Message, { type, closing }: Entry): Message {
+  const { jws, kind, claims } = opening;
+  const isOpening = claims.body?.follows === true;
+  if (closing === undefined) {
+    const isRefused = type === 'refusal' && kind === 'request';
+    prove(!isOpening || isRefused, 'closing', 'the closing of a body that follows is missing');
+    return opening;
+  }
+  prove(isOpening && type === 'message', 'closing', 'a closing where no body follows');
+  const closed = parseJws(closing, 'certificate');
+  checkClosing(closed);
+  prove(closed.payload['re'] === jws.mid, 'closing', 'the closing is of another opening');
+  for (const name of ['alg', 'x5t#S256'])
+    prove(closed.header[name] === jws.header[name], 'closing', `opening and closing differ in ${name}`);
+  return { ...opening, mid: closed.mid, closing: closed };
 }
 
 /** Takes an entry apart: which of its messages has this id, and of which kind it is. Nothing is verified yet. */
@@ -53,11 +80,11 @@ export function parseCopy(server: string, shown: ShownEntry, mid: string): Copy 
   const isExchange = json['v'] === 1 && ['message', 'refusal'].includes(String(json['type']));
   prove(isExchange && ['in', 'out'].includes(String(json['dir'])), 'form', 'the entry is none of a message');
   const entry = json as Entry;
-  prove(json['batch'] === undefined && json['closing'] === undefined, 'form', 'a batch or streamed body');
-  const message = [entry.message, entry.refusal]
-    .filter((compact) => compact !== undefined)
-    .map(parseMessage)
-    .find(({ jws }) => jws.mid === mid);
+  prove(json['batch'] === undefined, 'form', 'a message of a batch');
+  const messages = [close(parseMessage(entry.message), entry)];
+  if (entry.refusal !== undefined) messages.push(parseMessage(entry.refusal));
+  // A streamed message is found by either id.
+  const message = messages.find(({ mid: own, jws }) => own === mid || jws.mid === mid);
   prove(message !== undefined, 'form', 'the entry holds no message of this id');
   const isRefusal = message.compact === entry.refusal;
   prove((message.kind === 'refusal') === isRefusal, 'form', 'not at its place in the entry');
@@ -91,7 +118,7 @@ export function verifyCopy(copy: Copy, certificates: ReadonlyMap<string, Buffer>
     configuration.issued * 1000 <= entry.at + skewMs && entry.at <= configuration.expires * 1000 + skewMs;
   prove(isInForce, 'configuration', 'the configuration was not in force when the entry was made');
 
-  verifySigner(jws, claims, configuration, certificates);
+  verifySigner(copy, configuration, certificates);
   verifyLeafStatus(copy, configuration, certificates, judges.openssl);
   const checkpoint = verifyPlace(copy, configuration, judges.promises);
   const witnesses = verifyCosignatures(shown.server?.checkpoint ?? '', judges.anchor.witnesses);
@@ -104,10 +131,9 @@ export function verifyCopy(copy: Copy, certificates: ReadonlyMap<string, Buffer>
   return { configuration: configuration.seq, witnesses, stampedAtMs: stamped };
 }
 
-/** Signature, listing and chain of whoever signed. */
+/** Signature, listing and chain of whoever signed. The closing was taken for its key alone: nobody judged its iat. */
 function verifySigner(
-  jws: Jws,
-  { iss, server }: Claims,
+  { jws, closing, claims: { iss, server } }: Copy,
   { servers, policy, authorities }: Configuration,
   certificates: ReadonlyMap<string, Buffer>,
 ): void {
@@ -127,7 +153,8 @@ function verifySigner(
   const der = certificates.get(digest);
   prove(der !== undefined, 'certificate', 'no log holds the certificate');
   const certificate = new X509Certificate(der);
-  verifyJws(jws, certificate.publicKey, listed.alg);
+  for (const signed of closing === undefined ? [jws] : [jws, closing])
+    verifyJws(signed, certificate.publicKey, listed.alg);
   verifyPurpose(certificate);
   verifyChain(certificate, authorities, iat * 1000);
 }

@@ -24,9 +24,8 @@ export interface Sources extends Judges {
 
 /** @param mid of the request, the answer or the refusal. @throws {Finding} */
 export async function verifyExchange(mid: string, sources: Sources): Promise<ProvenMessage[]> {
-  const first = await find(mid, sources);
-  const asked = first.some(({ kind }) => kind === 'request') ? mid : String(first[0]?.claims.re);
-  const request = pair(asked, asked === mid ? first : await find(asked, sources));
+  const request = await findRequest(mid, sources);
+  const asked = request[0].mid;
   const answers = new Set(request.map(({ shown }) => shown.answer));
   const [answered] = answers;
   if (answers.size !== 1 || answered === undefined)
@@ -38,14 +37,23 @@ export async function verifyExchange(mid: string, sources: Sources): Promise<Pro
     bindAnswer(answer[0].claims, sentRequest, takenRequest);
   });
   const contents = await contentsOf([request, answer], sources);
-  const mids = [asked, answered];
   return [request, answer].map((copies, i) => ({
-    mid: mids[i] ?? '',
+    mid: copies[0].mid,
     kind: copies[0].kind,
     claims: copies[0].claims,
     copies: (i === 0 ? provenRequest : provenAnswer) ?? [],
     content: copies[0].kind === 'refusal' ? 'none' : contents,
   }));
+}
+
+/** @param mid its own, or that of what answered it */
+async function findRequest(mid: string, sources: Sources): Promise<readonly [sent: Copy, taken: Copy]> {
+  const first = await find(mid, sources);
+  const asked = first.some(({ kind }) => kind === 'request') ? mid : String(first[0]?.claims.re);
+  const found = asked === mid ? first : await find(asked, sources);
+  // Who refused it on its opening holds no closing: the opening's id finds both.
+  const opening = found.find(({ closing }) => closing !== undefined)?.jws.mid ?? asked;
+  return pair(asked, opening === asked ? found : await find(opening, sources));
 }
 
 /** Asks every server. */
@@ -77,7 +85,10 @@ function pair(mid: string, copies: readonly Copy[]): readonly [sent: Copy, taken
     const sent = copies.find(({ server, entry }) => server === claims.server && entry.dir === sends);
     const taken = copies.find(({ server, entry }) => server === claims.to && entry.dir === takes);
     prove(sent !== undefined && taken !== undefined, 'copies', `not its sender’s and receiver’s: ${places}`);
-    prove(sent.compact === taken.compact, 'copies', 'sender and receiver hold different octets');
+    // Who refused a request before its closing was proven does not hold it.
+    const isClosed = sent.entry.closing === taken.entry.closing || taken.entry.type === 'refusal';
+    const isSame = sent.compact === taken.compact && isClosed;
+    prove(isSame, 'copies', 'sender and receiver hold different octets');
     return [sent, taken];
   });
 }
@@ -92,7 +103,7 @@ function verifyPair(copies: readonly Copy[], sources: Sources): ProvenMessage['c
       certificates.set(digestOf(der), der);
     }
   return copies.map((copy) =>
-    about(copy.server, copy.jws.mid, () => {
+    about(copy.server, copy.mid, () => {
       const { entry, shown, server, claims } = copy;
       // Whoever sent a message named the log that he kept it in.
       const isOwn = copy.kind === 'refusal' ? entry.dir === 'in' : entry.dir === 'out';
@@ -109,9 +120,12 @@ function verifyPair(copies: readonly Copy[], sources: Sources): ProvenMessage['c
 function bindAnswer(answer: Claims, sent: Copy, taken: Copy): void {
   const asked = sent.claims;
   const isRefusal = answer.head === undefined;
+  const isAnswerable = isRefusal || [sent, taken].every(({ entry }) => entry.type === 'message');
+  prove(isAnswerable, 'binding', 'an answer to what was refused');
   const speaker = isRefusal ? asked.to.split('/').slice(0, 3) : asked.aud.split('/').slice(0, 4);
   const expected: [keyof Claims & string, unknown][] = [
-    ['re', sent.jws.mid],
+    // A refusal that was made before the closing was proven names the opening.
+    ['re', taken.mid],
     ['iss', speaker.join('/')],
     ['aud', asked.iss],
     ['server', asked.to],
@@ -133,10 +147,11 @@ async function contentsOf(
   const taken = await Promise.all(
     pairs.map(([sent, received]) =>
       Promise.all(
-        [sent, received].map(async ({ server, jws, claims, kind }) => {
+        [sent, received].map(async (copy) => {
+          const { server, mid, kind } = copy;
           const from = servers.find(({ id }) => id === server);
-          const shown = kind === 'refusal' ? undefined : await from?.content(jws.mid, ground);
-          return shown && about(server, jws.mid, () => openContent(shown, claims));
+          const shown = kind === 'refusal' ? undefined : await from?.content(mid, ground);
+          return shown && about(server, mid, () => openContent(shown, copy));
         }),
       ),
     ),
@@ -144,11 +159,11 @@ async function contentsOf(
   const [asked, answered] = taken.map(([one, other]) => one ?? other);
   if (asked === undefined) return 'not kept';
   const [request, answer] = pairs;
-  about(request?.[0].server, request?.[0].jws.mid ?? '', () => {
+  about(request?.[0].server, request?.[0].mid ?? '', () => {
     verifyTarget(asked.head, request?.[0].claims.aud ?? '');
   });
   if (answered !== undefined)
-    about(answer?.[0].server, answer?.[0].jws.mid ?? '', () => {
+    about(answer?.[0].server, answer?.[0].mid ?? '', () => {
       verifyLines(asked, answered.head, request?.[0].claims as Claims);
     });
   return 'verified';
@@ -159,8 +174,8 @@ export interface Content {
   readonly body: Buffer | null;
 }
 
-/** That head and body are what the envelope commits to. */
-function openContent({ head, body, salts }: ShownContent, claims: Claims): Content {
+/** That head and body are what the envelope commits to; to a body that follows its closing does. */
+function openContent({ head, body, salts }: ShownContent, { claims, closing }: Copy): Content {
   const rule = 'commitment';
   const open = (salt: string | null, octets: string): [Buffer, string] => {
     const salted = decode(salt, 'base64', rule);
@@ -175,7 +190,8 @@ function openContent({ head, body, salts }: ShownContent, claims: Claims): Conte
     return { head: headOctets, body: null };
   }
   const [bodyOctets, bodyDigest] = open(salts.body, body);
-  prove(bodyDigest === claims.body?.digest, rule, 'the body is not the one that was committed to');
+  const committed = closing === undefined ? claims.body?.digest : closing.payload['digest'];
+  prove(bodyDigest === committed, rule, 'the body is not the one that was committed to');
   return { head: headOctets, body: bodyOctets };
 }
 

@@ -6,6 +6,8 @@ export const RULES = {
   copies:
     'each message lies in exactly two logs: of its sender and of its receiver, octet for octet the same',
   form: 'strict JSON and base64url, no unknown header member or claim, the message id is that of the octets',
+  closing:
+    'a body that follows has a closing, of its opening and under the same algorithm and certificate; no other body has, nor who refused the opening',
   signature: 'the signature is by the key of the certificate that the message names, with low s for ES256',
   certificate: 'the certificate chains to a listed authority, is for signing, and was valid at iat',
   certificate_status: 'the OCSP answer is on this certificate, good, and fresh when the entry was made',
