@@ -2,6 +2,7 @@
 // folder, everything else asks a running registry over its management interface.
 import { CommanderError } from 'commander';
 import { codeOf, OncewayError, PROBLEMS } from '@onceway/sdk/protocol';
+import type { ErrorCode } from '@onceway/sdk/protocol';
 import { addManagementCommands } from './management-commands.js';
 import { addProcessCommands } from './process-commands.js';
 import { createProgram } from './program.js';
@@ -9,6 +10,12 @@ import { createProgram } from './program.js';
 const program = createProgram();
 addProcessCommands(program);
 addManagementCommands(program);
+
+/** What a person at a command line does, where the hint is for programs. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  request_invalid: 'See --help of the command.',
+  not_found: 'Check what you named.',
+};
 
 try {
   await program.parseAsync();
@@ -24,7 +31,7 @@ try {
   else {
     const { title, hint } = PROBLEMS[code];
     const said = message === title ? title : `${title}: ${message}`;
-    console.error(code === 'broken' ? said : `${said}\n${hint.en}`);
+    console.error(code === 'broken' ? said : `${said}\n${HINTS[code] ?? hint.en}`);
   }
   process.exitCode = 1;
 }

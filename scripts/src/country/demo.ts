@@ -5,6 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bringUp, type Country } from './country.js';
 import { removeCountryFile, writeCountryFile, type CountryFile } from './country-file.js';
+import { whenAskedToEnd } from './ending.js';
 import { playBirth } from './life-event.js';
 import { memoryMibOf } from './memory.js';
 import { runToEnd, type Program } from './program.js';
@@ -203,12 +204,11 @@ async function main(): Promise<number> {
 
 // Ctrl-C comes twice, from the terminal and from npm: the second one must not end it before its processes.
 let isEnding = false;
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    if (isEnding) return;
-    isEnding = true;
-    void Promise.all(programs.map((program) => program.end())).then(() => process.exit(130));
-  });
+whenAskedToEnd(() => {
+  if (isEnding) return;
+  isEnding = true;
+  void Promise.all(programs.map((program) => program.end())).then(() => process.exit(130));
+});
 
 process.exitCode = await main().catch((error: unknown) => {
   say(`FAILED: ${error instanceof Error ? error.message : String(error)}`);

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { bringUp, type Country } from './country.js';
 import { removeCountryFile, writeCountryFile, type CountryFile } from './country-file.js';
 import { curlOf } from './examples.js';
+import { whenAskedToEnd } from './ending.js';
 import { playBirth, type LifeEvent } from './life-event.js';
 import type { Program } from './program.js';
 
@@ -109,14 +110,13 @@ async function main(started: Program[], asked: Promise<void>): Promise<number> {
 const started: Program[] = [];
 let isUp = true;
 const asked = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => {
-      resolve();
-      // Asked while it was still coming up, or once more: at once.
-      if (!isUp) return;
-      isUp = false;
-      void Promise.all(started.map((program) => program.end()));
-    });
+  whenAskedToEnd(() => {
+    resolve();
+    // Asked while it was still coming up, or once more: at once.
+    if (!isUp) return;
+    isUp = false;
+    void Promise.all(started.map((program) => program.end()));
+  });
 });
 
 process.exitCode = await main(started, asked).catch((error: unknown) => {

@@ -1,5 +1,6 @@
 // `onceway call` and `onceway outcome`: one request, its answer and the handles of its proof.
-import { Option } from 'commander';
+import { isUtf8 } from 'node:buffer';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { createClient } from '../client/index.js';
 import type { Answer, CallOptions, Client } from '../client/index.js';
@@ -27,6 +28,9 @@ interface CallFlags extends Where {
 }
 
 const SECOND_MS = 1000;
+const NEWLINE = 0x0a;
+/** A day: more than any service has, less than timers can not count. */
+const TIMEOUT_SECONDS_MAX = 86_400;
 
 function addWhere(command: Command): Command {
   return command
@@ -41,7 +45,7 @@ function addWhere(command: Command): Command {
     .addOption(new Option('--ca <file>', 'PEM that an https listener must show').env('ONCEWAY_CA'))
     .addOption(new Option('--cert <file>', 'PEM of your own certificate, for mutual TLS').env('ONCEWAY_CERT'))
     .addOption(new Option('--key <file>', 'PEM of its key').env('ONCEWAY_KEY'))
-    .addOption(new Option('--timeout <seconds>', 'how long to wait').default(90).argParser(Number));
+    .addOption(new Option('--timeout <seconds>', 'how long to wait').default(90).argParser(seconds));
 }
 
 /** The client of these flags, with the files that they name. */
@@ -55,9 +59,16 @@ function clientOf({ server, client, ...flags }: Where, terminal: Terminal): Clie
   return createClient({ server, client, tls });
 }
 
+function seconds(text: string): number {
+  const count = Number(text);
+  if (!(count > 0 && count <= TIMEOUT_SECONDS_MAX))
+    throw new InvalidArgumentError(`A number of seconds, up to ${TIMEOUT_SECONDS_MAX}.`);
+  return count;
+}
+
 function header(text: string, known: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const colon = text.indexOf(':');
-  if (colon < 1) throw new TypeError('a header is "Name: value"');
+  if (colon < 1) throw new InvalidArgumentError('A header is "Name: value".');
   return { ...known, [text.slice(0, colon)]: text.slice(colon + 1).trim() };
 }
 
@@ -66,16 +77,18 @@ function show(terminal: Terminal, answer: Answer<unknown>, json: boolean): void 
   if (json) {
     const { status, proof } = answer;
     const headers = Object.fromEntries(answer.headers);
-    terminal.out(`${JSON.stringify({ status, headers, body: answer.text(), proof })}\n`);
+    const { body: octets } = answer;
+    const body = isUtf8(octets) ? { body: answer.text() } : { bodyBase64: octets.toString('base64') };
+    terminal.out(`${JSON.stringify({ status, headers, ...body, proof })}\n`);
     return;
   }
   const { signer, messageId, answerId } = answer.proof;
   terminal.note(
     `status  ${answer.status}\nsigner  ${signer}\nrequest ${messageId ?? '-'}\nanswer  ${answerId ?? '-'}\n`,
   );
-  terminal.out(
-    answer.text().endsWith('\n') || answer.body.length === 0 ? answer.text() : `${answer.text()}\n`,
-  );
+  terminal.out(answer.body);
+  // For people at a terminal only: a file that stdout goes to holds the body and nothing else.
+  if (answer.body.length > 0 && answer.body.at(-1) !== NEWLINE) terminal.note('\n');
 }
 
 function optionsOf(flags: CallFlags, path: string, terminal: Terminal): CallOptions {

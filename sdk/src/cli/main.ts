@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { createProgram } from './program.js';
+import { EXIT } from './terminal.js';
 
 try {
   await createProgram({
-    out: (text) => process.stdout.write(text),
+    out: (said) => process.stdout.write(said),
     note: (text) => process.stderr.write(text),
     read: (file) => readFileSync(file === '-' ? 0 : file),
     exitCode: (code) => {
@@ -14,5 +15,6 @@ try {
   }).parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode;
+  // commander's own 1 would say that a service had answered.
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT.refused;
 }

@@ -14,7 +14,8 @@ export function createProgram(terminal: Terminal): Command {
     .addHelpText(
       'after',
       `
-Exit codes: 0 a 2xx answer, 1 another answer of the service, 2 refused or not sent, 3 outcome unknown.
+Exit codes: 0 a 2xx answer, 1 another answer of the service, 2 refused, not sent or wrongly called,
+3 outcome unknown. The body goes to stdout as it came, everything else to stderr.
 
 Examples:
   $ onceway catalogue search khai sinh --registry http://127.0.0.1:4100

@@ -6,14 +6,15 @@ import { PROBLEMS } from '../protocol/problems.js';
 
 /** The world around the program: a test gives its own. */
 export interface Terminal {
-  readonly out: (text: string) => void;
+  /** Standard output: words, or the octets of a body as they came. */
+  readonly out: (said: string | Uint8Array) => void;
   readonly note: (text: string) => void;
   /** The octets of a file, `-` for standard input. */
   readonly read: (file: string) => Buffer;
   readonly exitCode: (code: number) => void;
 }
 
-/** 1: the service said no. 2: the exchange refused, or nothing was sent. 3: not known whether the service acted. */
+/** 1: the service said no. 2: the exchange refused, or nothing was sent (also: wrongly called). 3: not known whether the service acted. */
 export const EXIT = { refusedByService: 1, refused: 2, unknown: 3 } as const;
 
 type Action = (command: Command) => Promise<void>;

@@ -7,7 +7,7 @@ import { isServiceAnswer, readAnswer } from './answer.js';
 import type { Answer } from './answer.js';
 import { Connection } from './connection.js';
 import type { TlsOptions } from './connection.js';
-import type { ExchangeError } from './exchange-error.js';
+import { ExchangeError } from './exchange-error.js';
 import { readRefusal } from './refusal.js';
 import { prepareRequest } from './request.js';
 import type { CallOptions } from './request.js';
@@ -59,7 +59,8 @@ export interface Client {
   call<T = unknown>(service: string, options?: CallOptions): Promise<Answer<T>>;
   /** Asks what became of an earlier request of this client; the answer, if there is one, is the recorded one.
    *  @param messageId `error.messageId` or `answer.proof.messageId`
-   *  @throws {ExchangeError} when it cannot be asked now (`not_found`: this server holds no such request)
+   *  @throws {ExchangeError} when it cannot be asked now (`not_found`: this server holds no such request of this
+   *  client). Its `outcome` is `unknown`: that the question failed says nothing of the request
    *  @throws {OncewayError} `base64url_invalid` */
   outcome<T = unknown>(
     messageId: string,
@@ -67,6 +68,18 @@ export interface Client {
   ): Promise<Outcome<T>>;
   /** Waits for calls under way, then closes the connections. */
   close(): Promise<void>;
+}
+
+/** A question after an outcome that failed: whatever is known of the question, nothing is of the request. */
+function unanswered(error: unknown): unknown {
+  if (!(error instanceof ExchangeError)) return error;
+  const { code, retrySeconds, ...details } = error;
+  return new ExchangeError(code, error.message, {
+    ...details,
+    outcome: 'unknown',
+    cause: error,
+    retrySeconds: retrySeconds ?? undefined,
+  });
 }
 
 /** Makes a client: one for each subsystem, kept for the life of the process (its connections are kept alive).
@@ -95,8 +108,13 @@ export interface Client {
  *  @throws {TypeError} `server` is not an http or https origin */
 export function createClient(options: ClientOptions): Client {
   const client = readClientId(options.client);
-  const origin = new URL(options.server);
-  if (!/^https?:$/.test(origin.protocol) || origin.pathname !== '/' || origin.search !== '')
+  const origin = URL.canParse(options.server) ? new URL(options.server) : undefined;
+  if (
+    origin === undefined ||
+    !/^https?:$/.test(origin.protocol) ||
+    origin.pathname !== '/' ||
+    origin.search !== ''
+  )
     throw new TypeError('server is the origin of a client listener, such as http://127.0.0.1:8080');
   const { clock = Date.now, uuid = randomUUID, language } = options;
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
@@ -127,15 +145,19 @@ export function createClient(options: ClientOptions): Client {
       ask: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
     ): Promise<Outcome<T>> {
       const id = parseDigest(messageId);
-      const received = await connection.send(
-        {
-          method: 'GET',
-          target: `/exchange/${id}`,
-          lines: ['X-Road-Client', client, 'Accept', 'application/problem+json'],
-          body: undefined,
-        },
-        { timeoutMs: ask.timeoutMs ?? timeoutMs, answerBytesMax, signal: ask.signal },
-      );
+      const received = await connection
+        .send(
+          {
+            method: 'GET',
+            target: `/exchange/${id}`,
+            lines: ['X-Road-Client', client, 'Accept', 'application/problem+json'],
+            body: undefined,
+          },
+          { timeoutMs: ask.timeoutMs ?? timeoutMs, answerBytesMax, signal: ask.signal },
+        )
+        .catch((error: unknown) => {
+          throw unanswered(error);
+        });
       if (isServiceAnswer(received))
         return { state: 'answered', answer: readAnswer<T>(received, { client }, clock()) };
       if (received.status === 202) return { state: 'running' };
@@ -143,7 +165,7 @@ export function createClient(options: ClientOptions): Client {
       if (error.code === 'not_recorded') return { state: 'not_recorded', error };
       if (error.code === 'outcome_unknown') return { state: 'unknown', error };
       if (error.hop === 'provider-server') return { state: 'refused', error };
-      throw error;
+      throw unanswered(error);
     },
 
     close: () => connection.close(),

@@ -38,8 +38,8 @@ export const PROBLEMS = {
     400,
     'InvalidClientIdentifier',
     'Identifier is malformed',
-    'Write INSTANCE/CLASS/CODE/SUBSYSTEM/SERVICE, each part percent-encoded by itself.',
-    'Viết INSTANCE/CLASS/CODE/SUBSYSTEM/SERVICE, mã hoá phần trăm riêng từng phần.',
+    'A client is INSTANCE/CLASS/CODE/SUBSYSTEM, a service INSTANCE/CLASS/CODE/SUBSYSTEM/SERVICE; each part is percent-encoded by itself.',
+    'Hệ thống con là INSTANCE/CLASS/CODE/SUBSYSTEM, dịch vụ là INSTANCE/CLASS/CODE/SUBSYSTEM/SERVICE; mã hoá phần trăm riêng từng phần.',
   ),
   head_invalid: p(
     400,
@@ -588,8 +588,8 @@ export const PROBLEMS = {
     409,
     'InvalidRequest',
     'It is registered already',
-    'Nothing to do, or choose another code, log or certificate.',
-    'Không cần làm gì, hoặc chọn mã, nhật ký hay chứng thư khác.',
+    'Nothing to do, or choose another code, log or certificate. If its certificate was approved a moment ago: wait for the new configuration (or refresh it), then ask again.',
+    'Không cần làm gì, hoặc chọn mã, nhật ký hay chứng thư khác. Nếu chứng thư vừa được duyệt: chờ (hoặc làm mới) cấu hình, rồi yêu cầu lại.',
   ),
   request_pending: p(
     409,

@@ -25,10 +25,16 @@ afterEach(() => {
   readFile = named;
 });
 
-async function run(...args: string[]): Promise<{ out: string; note: string; code: number }> {
-  const result = { out: '', note: '', code: 0 };
+async function run(
+  ...args: string[]
+): Promise<{ out: string; octets: Buffer[]; note: string; code: number }> {
+  const octets: Buffer[] = [];
+  const result = { out: '', octets, note: '', code: 0 };
   await createProgram({
-    out: (text) => (result.out += text),
+    out: (said) => {
+      octets.push(Buffer.from(said));
+      result.out = Buffer.concat(octets).toString();
+    },
     note: (text) => (result.note += text),
     read: readFile,
     exitCode: (code) => (result.code = code),
@@ -42,8 +48,8 @@ describe('onceway call', () => {
     road.script = (one, response) =>
       response.writeHead(200, answerLines(one, { exchange: 'REQ', answer: 'ANS' })).end('{"n":1}');
     const { out, note, code } = await run('call', SERVICE, '/records?limit=5', ...where(), '--issue', 'HN-1');
-    expect([out, code]).toEqual(['{"n":1}\n', 0]);
-    expect(note).toBe('status  200\nsigner  VN/GOV/NSO\nrequest REQ\nanswer  ANS\n');
+    expect([out, code]).toEqual(['{"n":1}', 0]);
+    expect(note).toBe('status  200\nsigner  VN/GOV/NSO\nrequest REQ\nanswer  ANS\n\n');
     expect(road.seen[0]).toMatchObject({
       url: `/r1/${SERVICE}/records?limit=5`,
       headers: { 'x-road-issue': 'HN-1' },
@@ -58,6 +64,14 @@ describe('onceway call', () => {
       ['PUT', '{"from":"-"}', 'application/json'],
       ['POST', 'a,b', 'text/csv'],
     ]);
+  });
+  test('hands a body over octet for octet, also one that is no text', async () => {
+    const body = Buffer.from([0x00, 0xff, 0xfe, 0x80, 0x0a, 0xc3]);
+    road.script = (one, response) => response.writeHead(200, answerLines(one)).end(body);
+    expect(Buffer.concat((await run('call', SERVICE, ...where())).octets)).toEqual(body);
+    const told = JSON.parse((await run('--json', 'call', SERVICE, ...where())).out) as object;
+    expect(told).toMatchObject({ bodyBase64: body.toString('base64') });
+    expect(told).not.toHaveProperty('body');
   });
   test('speaks mutual TLS with the files that it is told, and trusts none other', async () => {
     const names = ['ca', 'other'] as const;
@@ -105,7 +119,7 @@ describe('onceway call', () => {
   });
   test("tells a service's no, a refusal and an unknown outcome apart by the exit code", async () => {
     road.script = (one, response) => response.writeHead(404, answerLines(one)).end('{}');
-    expect(await run('call', SERVICE, ...where())).toMatchObject({ code: 1, out: '{}\n' });
+    expect(await run('call', SERVICE, ...where())).toMatchObject({ code: 1, out: '{}' });
     road.script = (_one, response) =>
       response
         .writeHead(403, { 'content-type': 'application/problem+json', 'exchange-id': 'REQ' })
@@ -132,7 +146,16 @@ describe('onceway call', () => {
     });
     await expect(run('call', ...where())).rejects.toMatchObject({ code: 'commander.missingArgument' });
     await expect(run('fetch')).rejects.toMatchObject({ code: 'commander.unknownCommand' });
-    await expect(run('call', SERVICE, ...where(), '-H', 'none')).rejects.toThrow(TypeError);
+    for (const wrong of [
+      ['-H', 'none'],
+      ['--timeout', 'soon'],
+      ['--timeout', '0'],
+    ])
+      await expect(run('call', SERVICE, ...where(), ...wrong)).rejects.toMatchObject({
+        code: 'commander.invalidArgument',
+      });
+    const nowhere = await run('call', SERVICE, '--server', 'nonsense', '--client', 'VN/GOV/MOH/HOSPITALS');
+    expect(nowhere).toMatchObject({ code: 2, note: expect.stringContaining('origin of a client listener') });
   });
 });
 
@@ -157,6 +180,17 @@ test('onceway outcome prints the recorded answer, or what is known', async () =>
       .writeHead(409, { 'content-type': 'application/problem+json' })
       .end('{"code":"not_recorded","hop":"provider-server"}');
   expect(await run('outcome', id, ...where())).toMatchObject({ code: 2 });
+  // Whoever repeats a request at 2 would repeat one that the service may have acted on.
+  road.script = (_one, response) =>
+    response
+      .writeHead(404, { 'content-type': 'application/problem+json' })
+      .end('{"code":"not_found","hop":"consumer-server"}');
+  expect(await run('outcome', id, ...where())).toMatchObject({ code: 3 });
+  const nobody = ['--server', 'http://127.0.0.1:1', '--client', 'VN/GOV/MOH/HOSPITALS'];
+  expect(await run('outcome', id, ...nobody)).toMatchObject({
+    code: 3,
+    note: expect.stringContaining('outcome  unknown'),
+  });
 });
 
 describe('onceway catalogue search', () => {
@@ -219,5 +253,5 @@ test('the program starts, and its help shows examples', () => {
   const help = spawnSync(process.execPath, [main, '--help'], { encoding: 'utf8' });
   expect([help.status, help.stderr]).toEqual([0, '']);
   expect(help.stdout).toContain('onceway catalogue search khai sinh');
-  expect(spawnSync(process.execPath, [main, 'nonsense'], { encoding: 'utf8' }).status).toBe(1);
+  expect(spawnSync(process.execPath, [main, 'nonsense'], { encoding: 'utf8' }).status).toBe(2);
 });

@@ -269,7 +269,7 @@ describe('asking for an outcome', () => {
   });
   test('an id this server does not hold, or that is none, is an error', async () => {
     road.script = problem('not_found', 'consumer-server', 404);
-    await expect(client.outcome(id)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(client.outcome(id)).rejects.toMatchObject({ code: 'not_found', outcome: 'unknown' });
     await expect(client.outcome('../metrics')).rejects.toMatchObject({ code: 'base64url_invalid' });
   });
 });

@@ -2,6 +2,7 @@
 // folder, everything else asks a running server over its management interface.
 import { CommanderError } from 'commander';
 import { codeOf, OncewayError, PROBLEMS } from '@onceway/sdk/protocol';
+import type { ErrorCode } from '@onceway/sdk/protocol';
 import { addManagementCommands } from './management-commands.js';
 import { addProcessCommands } from './process-commands.js';
 import { createProgram } from './program.js';
@@ -14,6 +15,13 @@ addManagementCommands(program);
 const isDigest = (word: string): boolean => /^-[A-Za-z0-9_-]{42}$/.test(word);
 const words = process.argv.slice(2);
 const digests = words.filter(isDigest);
+
+/** What a person at a command line does, where the hint is for programs. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  request_invalid: 'See --help of the command.',
+  not_found: 'Check what you named.',
+  service_unknown: '"service list" says what is offered here.',
+};
 
 try {
   await program.parseAsync(
@@ -31,7 +39,7 @@ try {
   else {
     const { title, hint } = PROBLEMS[code];
     const said = message === title ? title : `${title}: ${message}`;
-    console.error(code === 'broken' ? said : `${said}\n${hint.en}`);
+    console.error(code === 'broken' ? said : `${said}\n${HINTS[code] ?? hint.en}`);
   }
   // Not only the code: a `run` that could not listen holds log, jobs and threads, and would stay for ever.
   process.exit(1);
