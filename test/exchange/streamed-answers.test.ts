@@ -189,6 +189,20 @@ test('an answer whose connection is cut is asked for, and taken as it was record
   expect(spools(road.consumer)).toEqual([]);
 });
 
+test('an outcome that is no answer and goes on for ever holds no connection', async () => {
+  let [begun, closed] = [0, 0];
+  hostile.respond = (_asked, response) => void response.destroy();
+  hostile.outcome = (response) => {
+    begun++;
+    response.once('close', () => closed++);
+    response.writeHead(202, { trailer: 'Exchange-Closing' });
+    response.write(Buffer.alloc(MIB));
+  };
+  expect(await stream(road, road.service.id, null)).toMatchObject({ code: 'outcome_unknown' });
+  expect(begun).toBeGreaterThan(0);
+  await until('they are all given up', () => closed === begun);
+});
+
 test('an answer that is asked for twice at once is entered once, and no spool is left', async () => {
   let asked: Asked | undefined;
   const waiting: ServerResponse[] = [];

@@ -1,9 +1,12 @@
 // A server renews its authentication certificate while it runs: peers find the new one in the configuration, and the old
 // one can be taken off the list.
+import { request as send, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { SubsystemId } from '@onceway/sdk/protocol';
 import { request } from 'undici';
+import { until } from './fault-road.js';
 import { Federation, type TestServer, type TestService } from './federation.js';
+import { spools } from './streamed-road.js';
 import { replaceCertificate } from './trust-certificate.js';
 
 let federation: Federation;
@@ -53,3 +56,26 @@ test.each(['provider', 'consumer'] as const)(
     expect(await call()).toBe(200);
   },
 );
+
+test('a body that is being streamed comes to its end when the certificate of its connection is taken off', async () => {
+  const { consumer, provider } = servers;
+  const outgoing = send(`${consumer.running.addresses.client}/r1/${service.id}`, {
+    method: 'POST',
+    agent: false,
+    headers: { 'X-Road-Client': client },
+  });
+  const answered = new Promise<IncomingMessage>((resolve, reject) =>
+    outgoing.on('response', resolve).on('error', reject),
+  );
+  answered.catch(() => undefined);
+  outgoing.write(Buffer.alloc(400_000));
+  await until('the body comes', () => spools(provider).length === 1);
+  const { good } = await replaceCertificate(federation, consumer, 'authentication');
+  federation.registry.registry.servers.removeCertificate(good, 'renewed');
+  await federation.registry.registry.publication.changed();
+  await refreshed();
+  outgoing.end('the last');
+  const answer = await answered;
+  expect(answer.statusCode).toBe(200);
+  answer.resume();
+});

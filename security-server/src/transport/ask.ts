@@ -25,7 +25,7 @@ export interface AskBounds {
   readonly from: 'question' | 'head';
   /** Makes the error for more than `bytesMax` octets. */
   readonly tooLarge: () => Error;
-  /** Which answers are not read here, but by whoever takes their body: those that announce trailers, or those beyond
+  /** Which answers are not read here, but by whoever takes their body: those of status 200 that announce trailers, or those beyond
    *  `bytesMax`. */
   readonly streams?: 'with trailers' | 'larger';
 }
@@ -97,7 +97,7 @@ class Collector implements Dispatcher.DispatchHandler {
     this.#status = status;
     this.#headers = headers;
     this.#raw = (controller.rawHeaders ?? []) as readonly (Buffer | string)[];
-    if (this.#bounds.streams === 'with trailers' && headers['trailer'] !== undefined)
+    if (this.#bounds.streams === 'with trailers' && status === 200 && headers['trailer'] !== undefined)
       this.#follow(controller);
     else if (this.#bounds.from === 'head') this.#startTimer();
   }

@@ -1,6 +1,6 @@
 // The connections that other security servers opened to this one. Those whose certificate the configuration no longer
 // lists are closed: at once while idle, after its reply where one is in use. Whose they are is judged for each message.
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Digest } from '@onceway/schemas';
 import { digestOf } from '@onceway/sdk/protocol';
@@ -15,14 +15,16 @@ export class PeerSockets {
       this.#open.set(socket, 0);
       socket.once('close', () => this.#open.delete(socket));
     });
-    server.on('request', (request, response) => {
+    const use = (request: IncomingMessage, response: ServerResponse): void => {
       const socket = request.socket as TLSSocket;
       this.#count(socket, 1);
       response.once('close', () => {
         this.#count(socket, -1);
         if (this.#unlisted.has(socket)) socket.destroySoon();
       });
-    });
+    };
+    // A request whose body is streamed is announced by another name.
+    server.on('request', use).on('checkContinue', use);
   }
 
   get size(): number {
