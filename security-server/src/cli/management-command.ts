@@ -8,7 +8,7 @@ import { print, readText } from './program.js';
 
 export type Flags = Readonly<Record<string, string | undefined>> & ManagementFlags;
 export type Run = (ask: Ask, flags: Flags, ...names: string[]) => Promise<unknown>;
-/** `!` in front: the option is needed. */
+/** `!` in front: the option is needed; `?`: it stands in the example all the same, one of several being needed. */
 export type Option = readonly [flags: string, description: string];
 
 const EXAMPLES: Readonly<Record<string, string>> = {
@@ -39,10 +39,11 @@ export function add(
   const command = withServer(parent.command(usage).description(`${description} (${role})`));
   for (const [flags, text] of options)
     if (flags.startsWith('!')) command.requiredOption(flags.slice(1), text);
+    else if (flags.startsWith('?')) command.option(flags.slice(1), text);
     else command.option(flags, text);
   const example = usage.replaceAll(/<(\w+)>/g, (_, name: string) => EXAMPLES[name] ?? name);
   const required = options.flatMap(([flags]) =>
-    flags.startsWith('!') ? [flags.slice(1).replace(/<.*>/, '…')] : [],
+    /^[!?]/.test(flags) ? [flags.slice(1).replace(/<.*>/, '…')] : [],
   );
   const words = ['onceway-server', parent.name(), example, ...required, '--folder ss1'];
   command.addHelpText('after', `\nExamples:\n  $ ${words.join(' ')}`);

@@ -130,7 +130,7 @@ function addRights(right: Command): void {
       });
     },
     [
-      ['--client <client>', 'subsystem that may call'],
+      ['?--client <client>', 'subsystem that may call; or one of the next two'],
       ['--group <code>', 'global group whose members may call'],
       ['--local-group <code>', 'group of the provider itself whose members may call'],
       ['--endpoint <endpoint>', '"GET /persons/*"; the whole service without it'],

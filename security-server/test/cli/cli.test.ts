@@ -552,7 +552,10 @@ test('every command shows an example', async () => {
     expect((await run([command, '--help'])).out).toContain(
       `$ ${command === 'init' ? 'ONCEWAY_PIN=… ' : ''}onceway-server ${command}`,
     );
-  expect((await run(['right', 'grant', '--help'])).out).toContain('$ onceway-server right grant VN/');
+  // Whoever copies it gives what is needed: to whom, and why.
+  expect((await run(['right', 'grant', '--help'])).out).toMatch(
+    /\$ onceway-server right grant VN\/\S+ --client … --reason … /,
+  );
   expect((await run(['group', 'add', '--help'])).out).toContain(
     '$ onceway-server group add VN/GOV/MOJ/civil-status hospitals VN/GOV/MOH/hospital-a',
   );
