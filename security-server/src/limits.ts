@@ -123,6 +123,9 @@ export const RIGHT_ANSWER_BYTES_MAX = 16 * 1024;
 export const PUSH_RETRY_MS_MIN = 1_000;
 export const PUSH_RETRY_MS_MAX = 300_000;
 
+/** How long one server is shown rights before others have their turn again. */
+export const PUSH_TURN_MS = 5_000;
+
 /** Servers to which rights are pushed at once. */
 export const PUSHES_AT_ONCE_MAX = 8;
 

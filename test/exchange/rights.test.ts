@@ -180,6 +180,67 @@ describe('a right', () => {
   });
 });
 
+describe('a right that can not be taken', () => {
+  let one: SubsystemId;
+  let another: SubsystemId;
+  beforeAll(async () => {
+    one = await federation.client(third, 'ONE');
+    another = await federation.client(third, 'ANOTHER');
+    await everybodyRefreshes();
+  }, 30_000);
+
+  test('keeps no other from the same server, and is told of once', async () => {
+    const { exchange, services } = road.provider.running;
+    const told: unknown[] = [];
+    const { failed } = exchange;
+    Object.assign(exchange, {
+      failed: (...[what, error, about]: Parameters<typeof failed>) => {
+        told.push(about?.['right']);
+        failed(what, error, about);
+      },
+    });
+    const { pushes } = third.running.exchange;
+    Object.assign(third.running.exchange, { pushes: { allow: () => false } });
+    const { id, digest } = await grant({ client: one });
+    await until('it was tried', () => told.length > 0);
+    // A later revision of it is held there, as after a provider's server was restored from an old copy.
+    Object.assign(third.running.exchange, { pushes });
+    const [{ claims }] = services.history(id) as [ReturnType<typeof readRight>];
+    const key = road.provider.running.exchange.token.signingKey(memberOf(road.provider.id));
+    const later = await signStatement(
+      'right+jws',
+      { ...claims, rev: 9, prev: digest, state: 'changed' },
+      key,
+      clock.now(),
+    );
+    const peer = new HostilePeer(road.provider, third, bystander, road.service.id);
+    expect(
+      await peer.ask({ method: 'POST', path: '/rights' }, Buffer.from(later), identityOf(road.provider)),
+    ).toMatchObject({ status: 204 });
+    told.length = 0;
+    const next = await grant({ client: one }, Math.floor(clock.now() / 1000) + 500);
+    const other = await grant({ client: another });
+    await until('another is there', () => has(third, [other.digest]), 20_000);
+    const again = await grant({ client: another }, Math.floor(clock.now() / 1000) + 500);
+    await until('its next is there', () => has(third, [again.digest]), 20_000);
+    expect(await has(third, [next.digest])).toBe(false);
+    expect(told.filter((right) => right === next.digest)).toHaveLength(1);
+    Object.assign(exchange, { failed });
+  }, 60_000);
+
+  test('since nobody lists its certificate any more is shown to nobody, and settled', async () => {
+    const { configuration } = road.provider.running.exchange;
+    const trust = configuration.current();
+    Object.assign(trust, { signingListing: () => undefined });
+    const { digest } = await grant({ client: another }, Math.floor(clock.now() / 1000) + 700);
+    const { deliveries } = road.provider.running.services;
+    await until('it is settled', () => deliveries.of(digest).length > 0, 20_000);
+    Reflect.deleteProperty(trust, 'signingListing');
+    expect(deliveries.of(digest)).toMatchObject([{ server: third.id, outcome: 'signer_not_listed' }]);
+    expect(await has(third, [digest])).toBe(false);
+  }, 30_000);
+});
+
 describe('a pushed right is refused', () => {
   let peer: HostilePeer;
   /** A right of the provider's for the consumer's client, as it would be taken. */

@@ -416,6 +416,27 @@ describe('a configuration that a peer shows', () => {
     expect(seqOf(client)).toBe(2);
   });
 
+  test('that is signed by keys that were replaced before it is no alarm, and keeps the true one from nobody', async () => {
+    const first = publisher.delegations;
+    const signedBy = generateKeyPairSync('ed25519').privateKey;
+    publisher.delegate(2, signedBy);
+    publisher.publish({ signedBy });
+    const client = open();
+    await client.refresh();
+    const tree = publisher.tree;
+    publisher.tree = new MerkleTree();
+    const forged = { ...publisher.publish({ seq: 2, refreshMs: 7 }), delegations: first };
+    publisher.tree = tree;
+    await expect(client.takeShown(forged, show)).rejects.toMatchObject({ code: 'configuration_invalid' });
+    const shown = publisher.publish({ seq: 2, signedBy });
+    expect(await client.takeShown(shown, show)).toBe(true);
+    publisher.publish({ seq: 3 });
+    Object.assign(publisher.current as ConfigurationBundle, { delegations: first });
+    await expect(client.refresh()).rejects.toMatchObject({ code: 'configuration_invalid' });
+    expect(seqOf(client)).toBe(2);
+    expect(alarms).toEqual([]);
+  });
+
   const lies: readonly [string, Publish, (shown: ConfigurationBundle) => ConfigurationBundle, string][] = [
     ['is expired', { lifetimeS: -1 }, (shown) => shown, 'configuration_expired'],
     ['too few witnesses cosigned', { witnessed: false }, (shown) => shown, 'witness_overdue'],

@@ -77,6 +77,13 @@ export class Publisher implements ConfigurationSource {
     ];
   }
 
+  /** The root names other keys for configurations, in place of those before. */
+  delegate(seq: number, key: KeyObject): void {
+    const configuration = { keys: [rawKeyOf(key)], threshold: 1 };
+    const delegation = { v: 1, instance: 'TEST', seq, issued: NOW_MS / 1000, configuration };
+    this.delegations = [...this.delegations, [signRaw('delegation+jws', delegation, this.root)]];
+  }
+
   get anchor(): Anchor {
     return parseAnchor({
       v: 1,

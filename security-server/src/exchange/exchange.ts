@@ -81,11 +81,9 @@ export async function ownCredential(
   return exchange.credentials.require(digest, 'signing', trust, exchange.sources.own(trust));
 }
 
-type MaterialsOfPeer = Map<
-  SecurityServerId,
-  { readonly trust: TrustView; readonly materials: readonly Material[] }
->;
-const perSigner = new WeakMap<Credential, MaterialsOfPeer>();
+type MaterialsOfPeer = Map<SecurityServerId, readonly Material[]>;
+/** By configuration first, so that none outlives its own because a peer fell silent. */
+const perSigner = new WeakMap<TrustView, WeakMap<Credential, MaterialsOfPeer>>();
 
 /** What a message relied on, for the log: certificates, OCSP answer, and the records that list the signer. The same list
  *  for every message of a signer between the same two servers, while neither configuration nor status changes. */
@@ -95,12 +93,12 @@ export function materialsOf(
   signer: Credential,
   peer: SecurityServerId,
 ): readonly Material[] {
-  const ofSigner = perSigner.get(signer) ?? (new Map() as MaterialsOfPeer);
-  perSigner.set(signer, ofSigner);
-  const known = ofSigner.get(peer);
-  if (known?.trust === trust) return known.materials;
-  const materials = listMaterials(exchange, trust, signer, peer);
-  ofSigner.set(peer, { trust, materials });
+  let signers = perSigner.get(trust);
+  if (signers === undefined) perSigner.set(trust, (signers = new WeakMap()));
+  let ofPeer = signers.get(signer);
+  if (ofPeer === undefined) signers.set(signer, (ofPeer = new Map()));
+  let materials = ofPeer.get(peer);
+  if (materials === undefined) ofPeer.set(peer, (materials = listMaterials(exchange, trust, signer, peer)));
   return materials;
 }
 

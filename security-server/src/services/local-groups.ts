@@ -87,10 +87,11 @@ export class LocalGroups {
   /** In force at once. @throws {OncewayError} `not_found` */
   removeMember(provider: SubsystemId, code: string, client: ClientId): void {
     const members = this.#of(provider, code);
-    if (!members.delete(client)) throw refused('not_found', `${client} is not in ${code}`);
+    if (!members.has(client)) throw refused('not_found', `${client} is not in ${code}`);
     this.#database
       .prepare('DELETE FROM local_group_member WHERE provider = ? AND code = ? AND client = ?')
       .run(provider, code, client);
+    members.delete(client);
   }
 
   #of(provider: SubsystemId, code: string): Set<ClientId> {
