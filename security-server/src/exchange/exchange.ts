@@ -96,7 +96,7 @@ export function materialsOf(
   let signers = perSigner.get(trust);
   if (signers === undefined) perSigner.set(trust, (signers = new WeakMap()));
   let ofPeer = signers.get(signer);
-  if (ofPeer === undefined) signers.set(signer, (ofPeer = new Map()));
+  if (ofPeer === undefined) signers.set(signer, (ofPeer = new Map() as MaterialsOfPeer));
   let materials = ofPeer.get(peer);
   if (materials === undefined) ofPeer.set(peer, (materials = listMaterials(exchange, trust, signer, peer)));
   return materials;
