@@ -1,6 +1,6 @@
 // Rights travel to the servers of their consumers, whatever is down meanwhile, and are entered there once; whoever is not
 // the provider's server, or shows another right than was signed, is refused.
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { RefusalRate } from '@onceway/security-server/exchange/refusal-rate';
 import { signStatement } from '@onceway/security-server/keys/statement';
 import { rightClaims, readRight } from '@onceway/security-server/services/access-right';
@@ -225,6 +225,15 @@ describe('a right that can not be taken', () => {
     await until('its next is there', () => has(third, [again.digest]), 20_000);
     expect(await has(third, [next.digest])).toBe(false);
     expect(told.filter((right) => right === next.digest)).toHaveLength(1);
+    // Whether the server or the right is waited for: nobody asks in a circle.
+    const rounds = jest.spyOn(services.deliveries, 'undelivered');
+    await third.stop();
+    const last = await grant({ client: another }, Math.floor(clock.now() / 1000) + 600);
+    await until('it was tried again', () => told.filter((right) => right === last.digest).length > 2, 20_000);
+    expect(rounds.mock.calls.length).toBeLessThan(20);
+    rounds.mockRestore();
+    await third.start();
+    await until('it is there, too', () => has(third, [last.digest]), 20_000);
     Object.assign(exchange, { failed });
   }, 60_000);
 

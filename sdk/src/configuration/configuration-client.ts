@@ -6,7 +6,6 @@ import {
   type Anchor,
   type ConfigurationBundle,
   type ConfigurationHead,
-  parseJws,
   type ConfigurationReference,
 } from '../protocol/index.js';
 import {
@@ -20,6 +19,7 @@ import {
 import { gatherRecords, intact, viewOf, type Gathered } from './configuration-records.js';
 import type { ConfigurationSource } from './configuration-source.js';
 import type { ConfigurationStore, Stored, Taken } from './configuration-store.js';
+import { checkDelegated } from './delegated.js';
 import { NamedConfigurations, type ReferenceStanding } from './named-configurations.js';
 import { pause } from './pause.js';
 import { checkExtends, withShown, type LogState } from './registry-log.js';
@@ -49,11 +49,6 @@ export interface PastConfiguration {
 }
 
 type Verified = GenuineHead & { readonly proof: LogState & { readonly witnessed: boolean } };
-
-/** Sequence number of the newest of delegations that were verified. */
-function lastDelegation(delegations: ConfigurationBundle['delegations']): number {
-  return Number(parseJws(delegations.at(-1)?.[0] ?? '').payload['seq']);
-}
 
 export class ConfigurationClient {
   readonly #options: ConfigurationClientOptions;
@@ -157,7 +152,7 @@ export class ConfigurationClient {
     const { anchor } = this.#options;
     const keys = verifyDelegations(bundle.delegations, anchor);
     const { head, reference } = verifyHead(bundle.head, keys, anchor.instance);
-    this.#checkDelegated(bundle, head);
+    checkDelegated(bundle, this.#stored?.bundle);
     this.#remember({ ...reference, expires: head.expires });
   }
 
@@ -231,7 +226,7 @@ export class ConfigurationClient {
       throw new OncewayError('configuration_older', `the registry offers ${head.seq}, we hold ${before.seq}`);
     if (before !== undefined && head.seq === before.seq && reference.digest !== before.digest)
       throw this.#fork(`the registry offers another configuration ${head.seq}`);
-    this.#checkDelegated(bundle, head);
+    checkDelegated(bundle, this.#stored?.bundle);
     this.#checkUnexpired(head, 'the registry');
     if (this.#stored !== undefined)
       await checkExtends(this.#stored, genuine.proof, source, signal).catch((error: unknown) => {
@@ -296,21 +291,6 @@ export class ConfigurationClient {
     const taken = this.#taking.then(take);
     this.#taking = taken.catch(() => undefined);
     return taken;
-  }
-
-  /** Keys that a later delegation replaced sign nothing newer, though the delegations before it are genuine still.
-   *  @throws {OncewayError} `configuration_invalid` */
-  #checkDelegated(
-    { delegations }: Pick<ConfigurationBundle, 'delegations'>,
-    { seq }: ConfigurationHead,
-  ): void {
-    const held = this.#stored?.bundle;
-    if (held === undefined || this.#held === undefined || seq <= this.#held.seq) return;
-    if (lastDelegation(delegations) < lastDelegation(held.delegations))
-      throw new OncewayError(
-        'configuration_invalid',
-        `the keys of configuration ${seq} were replaced before it`,
-      );
   }
 
   /** @throws {OncewayError} `configuration_expired` */

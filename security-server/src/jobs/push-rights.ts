@@ -92,7 +92,8 @@ export class RightPushing {
       this.#serversOf(subject, provider, trust).filter((id) => id !== server),
     );
     this.#forgetAllBut(due);
-    const isFree = (name: string): boolean => (this.#waits.get(name)?.untilMs ?? 0) <= clock();
+    const startMs = clock();
+    const isFree = (name: string): boolean => (this.#waits.get(name)?.untilMs ?? 0) <= startMs;
     const queue = [...due]
       .filter(([id]) => isFree(id))
       .map(([id, rights]) => [id, rights.filter(({ digest }) => isFree(nameOf(digest, id)))] as const);
@@ -101,7 +102,10 @@ export class RightPushing {
         if (!this.#isClosed) await this.#push(...next);
     };
     await Promise.all(Array.from({ length: PUSHES_AT_ONCE_MAX }, work));
-    const soonest = Math.min(...[...this.#waits.values()].map(({ untilMs }) => untilMs));
+    // One that was over already is of a right whose server waits itself.
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const { untilMs } of this.#waits.values())
+      if (untilMs > startMs) soonest = Math.min(soonest, untilMs);
     if (Number.isFinite(soonest)) this.#wakeAfter(Math.max(0, soonest - clock()));
   }
 
