@@ -49,7 +49,8 @@ beforeEach(() => {
 });
 
 /** What was proven: id, kind and content of each message, and the rules of what was not. */
-function told({ code, stdout }: Verdict): unknown {
+function told({ code, stdout, stderr }: Verdict): unknown {
+  expect(stderr).toBe('');
   const { messages, failures } = JSON.parse(stdout) as {
     messages: { mid: string; kind: string; content: string }[];
     failures: { rule: string }[];
@@ -59,7 +60,7 @@ function told({ code, stdout }: Verdict): unknown {
 }
 
 const verify = async (mid: string): Promise<unknown> =>
-  told(await audited.verify('--message', mid, '--json'));
+  told(await audited.verify(`--message=${mid}`, '--json'));
 
 describe('what was streamed is verified with its content', () => {
   test.each(['request', 'answer', 'requestOpening'] as const)(
@@ -285,6 +286,34 @@ describe('what does not belong to a streamed message is found', () => {
       expect(await verify(opening)).toEqual({ code: 1, proven: [], rules: ['binding'] });
     },
   );
+
+  test('a request whose closing was signed after its entry was made: time', async () => {
+    const { clock, consumer } = audited;
+    const { log } = consumer.running.exchange;
+    const spool = log.spool.bind(log);
+    const append = log.appendRequest.bind(log);
+    const spooling = jest.spyOn(log, 'spool').mockImplementation(async () => {
+      const writer = await spool();
+      const end = writer.end.bind(writer);
+      jest.spyOn(writer, 'end').mockImplementation(async () => {
+        const body = await end();
+        clock.offsetMs = 200_000;
+        return body;
+      });
+      return writer;
+    });
+    const appending = jest
+      .spyOn(log, 'appendRequest')
+      .mockImplementation((...entry: Parameters<typeof append>) => {
+        clock.offsetMs = 0;
+        return append(...entry);
+      });
+    const { id, code } = await stream(audited, service.id, BYTES);
+    spooling.mockRestore();
+    appending.mockRestore();
+    expect(code).toBe('message_from_future');
+    expect(await verify(id)).toEqual({ code: 1, proven: [], rules: ['time'] });
+  });
 
   const flipped = (text: string, at: number): string => {
     const bytes = Buffer.from(text, 'base64');

@@ -123,7 +123,9 @@ export function verifyCopy(copy: Copy, certificates: ReadonlyMap<string, Buffer>
   const checkpoint = verifyPlace(copy, configuration, judges.promises);
   const witnesses = verifyCosignatures(shown.server?.checkpoint ?? '', judges.anchor.witnesses);
   const stamped = verifyStamp(shown, checkpoint, configuration, judges.openssl);
-  const iatMs = Number(jws.header['iat']) * 1000;
+  // Of an answer nobody judged when its closing was signed.
+  const last = copy.kind === 'request' ? (copy.closing ?? jws) : jws;
+  const iatMs = Math.max(Number(jws.header['iat']), Number(last.header['iat'])) * 1000;
   prove(iatMs - skewMs <= entry.at, 'time', 'the entry was made before the message was signed');
   const isTimely =
     entry.at <= stamped && stamped - entry.at <= configuration.policy.stampingBacklogMs + SEALING_MS;
@@ -131,7 +133,7 @@ export function verifyCopy(copy: Copy, certificates: ReadonlyMap<string, Buffer>
   return { configuration: configuration.seq, witnesses, stampedAtMs: stamped };
 }
 
-/** Signature, listing and chain of whoever signed. The closing was taken for its key alone: nobody judged its iat. */
+/** Signature, listing and chain of whoever signed: of a closing by the opening's key, as listed at the opening's iat. */
 function verifySigner(
   { jws, closing, claims: { iss, server } }: Copy,
   { servers, policy, authorities }: Configuration,

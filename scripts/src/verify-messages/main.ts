@@ -11,11 +11,11 @@ const EXCHANGES_AT_ONCE = 4;
 
 const HELP = `Verifies messages from the logs of both parties, with node:crypto and the anchor alone.
 
-  node scripts/dist/src/verify-messages/main.js --country FILE (--result FILE | --message MID ...) [options]
+  node scripts/dist/src/verify-messages/main.js --country FILE (--result FILE | --message=MID ...) [options]
 
   --country FILE     country.json: servers, keys folders (api-key-auditor.txt), anchor
   --result FILE      result.json of the demo: the messages of all its steps
-  --message MID      a request, answer or refusal; more than one may be given
+  --message=MID      a request, answer or refusal; more than one may be given; an id may begin with a dash
   --ground TEXT      on what ground heads and bodies are taken, which each server enters in its log (verification)
   --without-content  take no heads and bodies: commitments and request hashes are then not verified
   --json             one JSON object in place of lines
