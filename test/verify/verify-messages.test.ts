@@ -34,7 +34,7 @@ describe('an honest country', () => {
 
   test('an answer leads to its request, and contents are left where they are when told so', async () => {
     const before = audited.provider.running.exchange.log.counts().server;
-    const { code, stdout } = await audited.verify('--message', withBody[1], '--without-content', '--json');
+    const { code, stdout } = await audited.verify(`--message=${withBody[1]}`, '--without-content', '--json');
     const report = JSON.parse(stdout) as { messages: { mid: string; content: string }[] };
     expect([code, report]).toMatchObject([0, { ok: true, exchanges: 1, failures: [] }]);
     expect(report.messages.map(({ mid, content }) => [mid, content])).toEqual(
@@ -45,7 +45,7 @@ describe('an honest country', () => {
 
   test('a refused request is verified with its signed refusal', async () => {
     const denied = await audited.exchange('ping', `${audited.service.slice(0, -4)}none`);
-    const { code, stdout } = await audited.verify('--message', denied[0]);
+    const { code, stdout } = await audited.verify(`--message=${denied[0]}`);
     expect([code, stdout.match(/ (request|refusal) /g), stdout.match(/^FAIL.*/gm)]).toEqual([
       0,
       [' request ', ' refusal '],
@@ -62,7 +62,7 @@ describe('an honest country', () => {
     await consumer.restart();
     const later = await audited.exchange('pong');
     expect(consumer.running.exchange.configuration.current().reference.seq).toBeGreaterThan(seq);
-    const { code, stdout } = await audited.verify('--message', withBody[0], '--message', later[0]);
+    const { code, stdout } = await audited.verify(`--message=${withBody[0]}`, `--message=${later[0]}`);
     expect([code, stdout.match(/^FAIL.*/gm)]).toEqual([0, null]);
     const configurations = [...stdout.matchAll(/configuration (\d+)/g)].map(([, number]) => Number(number));
     expect(configurations).toEqual([seq, seq, expect.any(Number), expect.any(Number)]);
@@ -71,7 +71,7 @@ describe('an honest country', () => {
 
   test('both copies are found in the one lane of a server that hosts both parties', async () => {
     const { mids, id } = await audited.exchangeWithinConsumer();
-    const { code, stdout } = await audited.verify('--message', mids[0]);
+    const { code, stdout } = await audited.verify(`--message=${mids[0]}`);
     expect([code, stdout.match(/^FAIL.*/gm)]).toEqual([0, null]);
     const places = [...stdout.matchAll(/; (\S+) #(\d+) and (\S+) #(\d+);/g)];
     expect(places.map(([, one, first, other, second]) => [one, other, first === second])).toEqual([
@@ -370,7 +370,7 @@ describe('what was altered is found by the rule that it breaks', () => {
       altered ||= JSON.stringify(after) !== before;
       return after;
     };
-    const { code, stdout } = await audited.verify('--message', withBody[0], '--json');
+    const { code, stdout } = await audited.verify(`--message=${withBody[0]}`, '--json');
     const { failures } = JSON.parse(stdout) as { failures: { rule: string; mid: string }[] };
     expect([code, altered, failures]).toEqual([1, true, [expect.objectContaining({ rule })]]);
     expect([...withBody, ...withoutBody]).toContain(failures[0]?.mid);
@@ -386,7 +386,7 @@ describe('what was altered is found by the rule that it breaks', () => {
     ['one witness more', 'cosignature', (anchor: Answer) => (anchor.witnesses.threshold = 2)],
     ['another instance', 'configuration', (anchor: Answer) => (anchor.instance = 'OTHER')],
   ])('an anchor with %s proves nothing: %s', async (_what, rule, change) => {
-    const { code, stdout } = await audited.verifyUnder(change, '--message', withBody[0], '--json');
+    const { code, stdout } = await audited.verifyUnder(change, `--message=${withBody[0]}`, '--json');
     expect([code, JSON.parse(stdout)]).toMatchObject([1, { failures: [{ rule }] }]);
   });
 
@@ -401,10 +401,8 @@ describe('what was altered is found by the rule that it breaks', () => {
     const dishonest = await audited.exchange('two');
     liar.mockRestore();
     const { code, stdout } = await audited.verify(
-      '--message',
-      honest[0],
-      '--message',
-      dishonest[0],
+      `--message=${honest[0]}`,
+      `--message=${dishonest[0]}`,
       '--json',
     );
     const { failures } = JSON.parse(stdout) as { failures: { rule: string }[] };
@@ -418,7 +416,7 @@ describe('what was altered is found by the rule that it breaks', () => {
     const liar = jest.spyOn(log, 'promise').mockReturnValue({ ...promised, origin: log.server });
     const [mid] = await audited.exchange('three');
     liar.mockRestore();
-    const { code, stdout } = await audited.verify('--message', mid, '--json');
+    const { code, stdout } = await audited.verify(`--message=${mid}`, '--json');
     expect([code, JSON.parse(stdout)]).toMatchObject([1, { failures: [{ rule: 'promise' }] }]);
   });
 
@@ -427,14 +425,14 @@ describe('what was altered is found by the rule that it breaks', () => {
     audited.clock.offsetMs = 20_000;
     const [mid] = await audited.exchange('four');
     audited.clock.offsetMs = 0;
-    const { code, stdout } = await audited.verify('--message', mid, '--json');
+    const { code, stdout } = await audited.verify(`--message=${mid}`, '--json');
     const failures = [{ rule: 'time', server: audited.consumer.id, mid }];
     expect([code, JSON.parse(stdout)]).toMatchObject([1, { failures }]);
   });
 
   test('a finding names server, message and rule in one line', async () => {
     audited.alter = contentOf((content) => (content.body = flip(content.body, 'base64', 0)));
-    const { code, stdout } = await audited.verify('--message', withBody[0]);
+    const { code, stdout } = await audited.verify(`--message=${withBody[0]}`);
     expect([code, stdout.split('\n')[0]]).toEqual([
       1,
       `FAIL ${withBody[0]} ${audited.provider.id}: commitment: the body is not the one that was committed to`,
@@ -443,7 +441,7 @@ describe('what was altered is found by the rule that it breaks', () => {
 
   test('an interface that refuses is named', async () => {
     writeFileSync(join(audited.consumer.folder, 'keys', 'api-key-auditor.txt'), 'none');
-    const { code, stdout } = await audited.verify('--message', withBody[0], '--json');
+    const { code, stdout } = await audited.verify(`--message=${withBody[0]}`, '--json');
     expect([code, JSON.parse(stdout)]).toMatchObject([
       1,
       { ok: false, failures: [{ rule: 'interface', server: audited.consumer.id }] },
