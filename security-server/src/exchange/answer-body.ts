@@ -30,7 +30,8 @@ export async function answerBody(
       pass,
       exchange,
     );
-    return stage<Whole<SealedAnswer>>({ ...sealed, ...streamed });
+    // It may have taken hours: the entry names the configuration that is in force when it is made.
+    return stage<Whole<SealedAnswer>>({ ...sealed, ...streamed, trust: exchange.configuration.current() });
   } catch (error) {
     body.close();
     throw ofService(error);

@@ -53,12 +53,17 @@ async function consumeOnce(identified: Identified, exchange: Exchange): Promise<
   let recorded: RecordedRequest | undefined;
   let opened: OpenedReply | undefined;
   try {
-    const trust = trustNow(exchange); // refuses while the configuration is expired or the evidence is behind
+    let trust = trustNow(exchange); // refuses while the configuration is expired or the evidence is behind
     const authenticated = authenticate(identified, trust, exchange); // which client is speaking
     const routed = route(authenticated, trust); // which service, and who hosts it
     connected = await connect(routed, trust, exchange); // open before sealing: the envelope names the receiver
     const sealed = await sealRequest(connected, trust, exchange); // head, commitments, signature
-    whole = isWhole(sealed) ? sealed : await sendBody(sealed, exchange); // above 256 KiB: all but the closing leaves
+    if (isWhole(sealed)) whole = sealed;
+    else {
+      whole = await sendBody(sealed, exchange); // above 256 KiB: all but the closing leaves
+      trust = trustNow(exchange); // hours may have passed: what is asked is asked by the trust of now,
+      authenticate(identified, trust, exchange); // by a client that may still speak
+    }
     recorded = await recordRequest(whole, trust, exchange); // durable: from here we can prove that we asked
     const forwarded = await forward(recorded, trust, exchange); // at most once
     opened = await openReply(forwarded, exchange); // signer, certificate, signature, content

@@ -16,6 +16,7 @@ import {
 import type { TrustView } from '@onceway/sdk/verify';
 import { catchUp, checkContent, judgeConfiguration, proveSigner } from './prove.js';
 import { ArrivingBody } from '../transport/arriving-body.js';
+import type { SpooledBody } from '../message-log/message-log.js';
 import type { PeerReply } from '../transport/peer-reply.js';
 import type { Credential } from '../trust/credentials.js';
 import type { Exchange } from './exchange.js';
@@ -98,8 +99,7 @@ async function openAnswer(forwarded: Forwarded, trust: TrustView, exchange: Exch
     return stage<OpenedReply>({
       kind: 'answer',
       request,
-      signer,
-      trust: decidedBy,
+      ...(await proveAgain(message, forwarded, streamed.body, exchange)),
       message: { ...message, mid: streamed.mid },
       head,
       answerHead,
@@ -119,6 +119,23 @@ async function openAnswer(forwarded: Forwarded, trust: TrustView, exchange: Exch
     body,
     salts,
   });
+}
+
+/** Whoever signed the opening may still sign when the closing has come, hours later: the entry names what is in force when
+ *  it is made, or nobody could prove later that the certificate was good then. */
+async function proveAgain(
+  message: Envelope<AnswerClaims>,
+  { request }: Forwarded,
+  body: SpooledBody,
+  exchange: Exchange,
+): Promise<{ readonly signer: Credential; readonly trust: TrustView }> {
+  try {
+    const trust = exchange.configuration.current();
+    return { signer: await proveSigner(message, request.provider, trust, exchange), trust };
+  } catch (error) {
+    await body.discard();
+    throw error;
+  }
 }
 
 async function openRefusal(forwarded: Forwarded, trust: TrustView, exchange: Exchange): Promise<OpenedReply> {
