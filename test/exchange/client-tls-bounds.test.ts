@@ -124,6 +124,22 @@ describe.each(Object.entries(WAYS))('over %s', (_name, way) => {
     expect(failed).toEqual(['head_too_large']);
   });
 
+  test('what still comes, drop by drop, of a long body that was refused', async () => {
+    const listening = await listener(way, { requestTimeoutMs: 300 });
+    const socket = await way.dial(listening.port);
+    socket.write(
+      `POST /r1/${road.service.id} HTTP/1.1\r\nHost: x\r\nX-Road-Client: ${road.client}-none\r\nContent-Length: 900000\r\n\r\n`,
+    );
+    const drip = setInterval(() => socket.write('x'), 10);
+    try {
+      expect(answered(await read(socket)).status).toBe(500);
+      await noneLeft(listening);
+    } finally {
+      clearInterval(drip);
+    }
+    expect(failed).toEqual(['client_unknown']);
+  });
+
   test('what is not HTTP', async () => {
     const listening = await listener(way, { requestTimeoutMs: 300 });
     const socket = await way.dial(listening.port);

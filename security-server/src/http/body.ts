@@ -48,14 +48,18 @@ export function readBody<T = never>(
 }
 
 /** What still comes of a request that was refused is read and dropped, so that its sender, who may read only once all
- *  is sent, gets the refusal and not a reset. Not for ever: the listener's time limit ends it, and so many octets. */
-export function discardRest(request: IncomingMessage): void {
+ *  is sent, gets the refusal and not a reset. Not for ever: a time limit of its own ends it, since node's is over for a body
+ *  that was being streamed, and so many octets. */
+export function discardRest(request: IncomingMessage, timeoutMs: number): void {
   if (request.complete) return;
+  const { socket } = request;
+  const timer = setTimeout(() => socket.destroy(), timeoutMs).unref();
+  request.once('close', () => clearTimeout(timer));
   let left = DISCARD_BYTES_MAX;
   request.on('error', () => undefined);
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length;
-    if (left < 0) request.socket.destroy();
+    if (left < 0) socket.destroy();
   });
   request.resume();
 }

@@ -128,7 +128,7 @@ function serve(
     const detail = options.uuid();
     options.failed(failure, detail);
     if (response.headersSent) return void response.destroy();
-    discardRest(request);
+    discardRest(request, requestTimeoutMs);
     const { accept, 'accept-language': language } = request.headers;
     writeRefusal(response, failure, { accept, language }, detail);
   }

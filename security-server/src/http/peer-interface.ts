@@ -211,7 +211,7 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
       return writeStored(response, body, options.exchange.limits.bodyBounds, closed?.closing);
     }
     const octets = inMemory(body);
-    discardRest(request);
+    discardRest(request, requestTimeoutMs);
     response.writeHead(200, {
       'Exchange-Message': envelope,
       ...(head === undefined ? {} : { 'Exchange-Head': head.toString('base64url') }),
@@ -247,7 +247,7 @@ export function createPeerInterface(options: PeerInterfaceOptions): Server {
     options.refused(code, error, certificates.get(socket), peer);
     options.exchange.notes.add(code, peer);
     if (response.headersSent) return void response.destroy();
-    discardRest(request);
+    discardRest(request, requestTimeoutMs);
     const isShown = SHOWN.has(code) || (request.url === '/rights' && SHOWN_OF_RIGHTS.has(code));
     const shown = peer !== undefined && isShown ? code : 'peer_not_authenticated';
     const problem = problemOf(shown, { hop: 'provider-server' });
