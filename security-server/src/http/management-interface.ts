@@ -1,5 +1,6 @@
 // The management interface: Express over the operations of schemas/openapi/security-server.json. Authenticates, checks
 // the role, validates, calls, and enters each act in the audit trail. What the operations do: management-operations.ts.
+import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { codeOf, OncewayError } from '@onceway/sdk/protocol';
@@ -99,7 +100,10 @@ async function answer(
     if (result === undefined) response.status(204).end();
     else if (typeof result === 'string') response.type('text/plain').send(result);
     else if (isPieces(result))
-      await pipeline(Readable.from(result), response.type('application/json')).catch(() => undefined);
+      await pipeline(Readable.from(result), response.type('application/json')).catch((error: unknown) => {
+        // Whoever asked sees that it is not whole, and may be the one who left; what broke here is told.
+        if (!isLeft(error)) broke(error, randomUUID());
+      });
     else response.type('application/json').send(JSON.stringify(result));
   } catch (thrown) {
     const error = inOurCodes(thrown);
@@ -108,6 +112,9 @@ async function answer(
     sendProblem(request, response, error, broke);
   }
 }
+
+const isLeft = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 
 const isPieces = (result: unknown): result is AsyncIterable<string> =>
   typeof result === 'object' && result !== null && Symbol.asyncIterator in result;

@@ -1,8 +1,10 @@
 // What an auditor gets for a message is enough to verify it by node:crypto alone: nothing of ours is imported for that.
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createHash, createPublicKey, randomBytes, verify, X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import supertest from 'supertest';
-import { digestOf } from '@onceway/sdk/protocol';
+import { codeOf, digestOf } from '@onceway/sdk/protocol';
+import { fileOf } from '../../src/message-log/storage/files.js';
 import { answer, content, refusal, request } from '../message-log/fixture.js';
 import { administration, owner, type Administration } from './administration.js';
 
@@ -127,6 +129,25 @@ test('a streamed body is given out in pieces, as the same JSON', async () => {
     body: octets.toString('base64'),
     salts: { head: kept.salts.head.toString('base64'), body: kept.salts.body?.toString('base64') },
   });
+});
+
+test('content that turns out broken on its way is not whole, and the operator is told', async () => {
+  const writer = await all.log.spool();
+  await writer.write(randomBytes(2_000_000));
+  const streamed = request('streamed');
+  const kept = { ...content('GET\r\n', 'x'), body: await writer.end() };
+  const { index } = await all.log.appendRequest(streamed.entry, streamed.mid, {
+    content: kept,
+    materials: [],
+  });
+  const file = fileOf.body(all.dir.file('log'), index);
+  const octets = readFileSync(file);
+  octets.writeUInt8(octets.readUInt8(1_500_000) ^ 1, 1_500_000);
+  writeFileSync(file, octets);
+  await expect(post(`/messages/${streamed.mid}/content`, { ground: 'QD-2026/19' })).rejects.toThrow(
+    'aborted',
+  );
+  expect(all.broken.map(codeOf)).toEqual(['log_broken']);
 });
 
 test('a message that is not here is not found, and asking stands in the trail', async () => {
