@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createClient, ExchangeError } from '../../src/client/index.js';
@@ -6,6 +5,7 @@ import type { Client } from '../../src/client/index.js';
 import { example } from './example.js';
 import { answerLines, mid, startRoad } from './road.js';
 import type { Road } from './road.js';
+import { exampleOf } from '../documented.js';
 
 const SERVICE = 'VN/GOV/NSO/CODE-LISTS/communes';
 const CLIENT = 'VN/GOV/MOH/HOSPITALS';
@@ -275,16 +275,9 @@ describe('asking for an outcome', () => {
 });
 
 test('the example of the documentation is the one that is compiled, and it runs', async () => {
-  const folder = new URL('../../../', import.meta.url);
-  const read = (path: string): string => readFileSync(new URL(path, folder), 'utf8');
-  const trim = (text: string): string =>
-    text
-      .replace(/^[ *]+/gm, '')
-      .replace(/\s+/g, ' ')
-      .trim();
-  const documented = /@example\n \* {2}```ts\n([\s\S]*?)```/.exec(read('src/client/client.ts'))?.[1];
-  const compiled = /\/\/ begin\n([\s\S]*?)\/\/ end/.exec(read('test/client/example.ts'))?.[1];
-  expect(trim(documented ?? '')).toBe(trim(compiled ?? 'none'));
+  const { documented, compiled } = exampleOf('src/client/client.ts', 'test/client/example.ts');
+  expect(documented).toBeDefined();
+  expect(documented).toBe(compiled);
 
   const said: unknown[][] = [];
   road.script = (one, response) =>

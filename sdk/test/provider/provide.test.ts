@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -8,6 +7,7 @@ import { OncewayError } from '../../src/protocol/index.js';
 import { caller, provide, PublicationError, ServiceRefusal } from '../../src/provider/index.js';
 import type { Endpoints, OpenApiDescription, Provider } from '../../src/provider/index.js';
 import { example } from './example.js';
+import { exampleOf } from '../documented.js';
 
 const SERVICE = 'VN/GOV/MOH/BIRTH-NOTIFICATIONS/notifications';
 const NAMES = { en: 'Notifications', vi: 'Giấy chứng sinh' };
@@ -332,16 +332,9 @@ describe('publishing', () => {
 });
 
 test('the example of the documentation is the one that is compiled, and it runs', async () => {
-  const folder = new URL('../../../', import.meta.url);
-  const read = (path: string): string => readFileSync(new URL(path, folder), 'utf8');
-  const trim = (text: string): string =>
-    text
-      .replace(/^[ *]+/gm, '')
-      .replace(/\s+/g, ' ')
-      .trim();
-  const documented = /@example\n \* {2}```ts\n([\s\S]*?)```/.exec(read('src/provider/provide.ts'))?.[1];
-  const compiled = /\/\/ begin\n([\s\S]*?)\/\/ end/.exec(read('test/provider/example.ts'))?.[1];
-  expect(trim(documented ?? '')).toBe(trim(compiled ?? 'none'));
+  const { documented, compiled } = exampleOf('src/provider/provide.ts', 'test/provider/example.ts');
+  expect(documented).toBeDefined();
+  expect(documented).toBe(compiled);
 
   const published: unknown[] = [];
   started.push(await example((access) => published.push(access)));
