@@ -155,6 +155,13 @@ if (MESSAGE_LIFETIME_S > MESSAGE_LIFETIME_S_MAX)
 export const LOG_BATCH_APPENDS_MAX = 1_024;
 export const LOG_BATCH_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Appends that are not kept waiting for the loop's turn to end: fewer cost more in commits than the wait does, and with
+ *  more the other server runs out of work meanwhile (docs/performance.md). */
+export const LOG_BATCH_APPENDS_ENOUGH = 12;
+
+/** Content keys that are made and wrapped ahead of their use: about half a millisecond, once for so many exchanges. */
+export const CONTENT_KEYS_BLOCK = 128;
+
 /** Recorded, unanswered requests whose place and content key are in memory; others are read from the log. */
 export const OPEN_EXCHANGES_MAX = 4 * CONCURRENT_EXCHANGES_MAX;
 

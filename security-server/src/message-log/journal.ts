@@ -2,7 +2,7 @@
 // one batch is being written the next one gathers; under load batches grow, and alone an append waits for one commit.
 import { encodeEntry, type LogEntry, type Written } from '@onceway/sdk/protocol';
 import { leafHash, RootBuilder, type RightEdge } from '@onceway/sdk/verify';
-import { LOG_BATCH_APPENDS_MAX, LOG_BATCH_BYTES_MAX } from '../limits.js';
+import { LOG_BATCH_APPENDS_ENOUGH, LOG_BATCH_APPENDS_MAX, LOG_BATCH_BYTES_MAX } from '../limits.js';
 import type { EntryReader } from './storage/entry-reader.js';
 import type { Draft, Recorded } from './message-log.js';
 import { Orders } from './storage/orders.js';
@@ -68,6 +68,8 @@ export class Journal {
   readonly #clock: () => number;
   #waiting: Waiting[] = [];
   #isBusy = false;
+  /** Until the first batch is begun. */
+  #beginning: NodeJS.Immediate | undefined;
   #idle: (() => void)[] = [];
   /** What is durable; undefined after a failure, until it was read from the disk again. */
   #edge: RightEdge | undefined;
@@ -114,10 +116,14 @@ export class Journal {
         },
         reject,
       });
-      if (this.#isBusy) return;
-      this.#isBusy = true;
-      // All that arrives in this turn of the loop shares the first batch.
-      setImmediate(() => void this.#run());
+      if (!this.#isBusy) {
+        this.#isBusy = true;
+        // All that arrives in this turn of the loop shares the first batch, up to what is enough for one.
+        this.#beginning = setImmediate(() => this.#begin());
+      } else if (this.#waiting.length >= LOG_BATCH_APPENDS_ENOUGH) {
+        if (this.#beginning === undefined) this.#writer.poll();
+        else this.#begin();
+      }
     });
   }
 
@@ -126,15 +132,30 @@ export class Journal {
     while (this.#isBusy) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  #begin(): void {
+    clearImmediate(this.#beginning);
+    this.#beginning = undefined;
+    void this.#run();
+  }
+
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#commitNext();
+    let tell = (): void => undefined;
+    while (this.#waiting.length > 0) {
+      const committed = this.#commitNext();
+      // Whoever was in the batch before goes on while the disk is busy with this one.
+      tell();
+      tell = await committed;
+    }
+    tell();
     this.#isBusy = false;
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
 
-  async #commitNext(): Promise<void> {
+  /** Hands the next batch to the disk before it waits.
+   *  @returns once it is durable or has failed: what tells those who wait */
+  async #commitNext(): Promise<() => void> {
     const taken: Waiting[] = [];
     try {
       const batch = new Batch(this.edge, Math.max(this.#clock(), this.#lastAt));
@@ -155,12 +176,16 @@ export class Journal {
       this.#size = batch.edge.size;
       this.#lastAt = batch.at;
       for (const run of batch.durable) run();
-      for (const { resolve } of taken) resolve();
+      return () => {
+        for (const { resolve } of taken) resolve();
+      };
     } catch (error) {
       // Whether the batch reached the disk is read from the disk before the next one.
       this.#edge = undefined;
       if (taken.length === 0) taken.push(...this.#waiting.splice(0));
-      for (const { reject } of taken) reject(error);
+      return () => {
+        for (const { reject } of taken) reject(error);
+      };
     }
   }
 }

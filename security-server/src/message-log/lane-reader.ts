@@ -28,7 +28,9 @@ export class LaneReader {
   readonly #indexes;
   readonly #material;
   readonly #sealed;
+  readonly #slot;
   readonly #wrapped;
+  readonly #newestSlot;
   readonly #voids;
   readonly #unanswered;
 
@@ -44,7 +46,11 @@ export class LaneReader {
       .pluck();
     this.#material = lane.prepare<[Buffer], number>('SELECT idx FROM material WHERE digest = ?').pluck();
     this.#sealed = lane.prepare<[number], Buffer | null>('SELECT sealed FROM content WHERE idx = ?').pluck();
-    this.#wrapped = keysFile.prepare<[number], Buffer>('SELECT wrapped FROM key WHERE exchange = ?').pluck();
+    this.#slot = lane
+      .prepare<[number], number | null>('SELECT slot FROM exchange WHERE request = ?')
+      .pluck();
+    this.#wrapped = keysFile.prepare<[number], Buffer>('SELECT wrapped FROM key WHERE slot = ?').pluck();
+    this.#newestSlot = keysFile.prepare<[], number | null>('SELECT max(slot) FROM key').pluck();
     this.#voids = lane.prepare<[number], { mid: Buffer; until: number }>(
       'SELECT * FROM void WHERE until >= ?',
     );
@@ -71,8 +77,16 @@ export class LaneReader {
 
   /** The exchange's content key; undefined when erased. @throws {OncewayError} `key_invalid` of another token */
   contentKey(exchange: number): Buffer | undefined {
-    const wrapped = reading(() => this.#wrapped.get(exchange));
+    const wrapped = reading(() => {
+      const slot = this.#slot.get(exchange) ?? undefined;
+      return slot === undefined ? undefined : this.#wrapped.get(slot);
+    });
     return wrapped === undefined ? undefined : this.#keys.unwrapContentKey(wrapped);
+  }
+
+  /** The newest slot in the file of keys; undefined while there is none. */
+  newestSlot(): number | undefined {
+    return reading(() => this.#newestSlot.get()) ?? undefined;
   }
 
   /** @throws {OncewayError} `log_broken` when it is there and does not open */

@@ -9,7 +9,7 @@ import {
   type RefusalEntry,
 } from '@onceway/sdk/protocol';
 import { KNOWN_MATERIALS_MAX, OPEN_EXCHANGES_MAX } from '../limits.js';
-import { randomPool } from '../keys/random-pool.js';
+import { ContentKeys } from './content-keys.js';
 import { contentParts } from './content.js';
 import type { EntryReader } from './storage/entry-reader.js';
 import type { Batch, Journal } from './journal.js';
@@ -43,8 +43,7 @@ export class Lane {
   readonly #journal: Journal;
   readonly #entries: EntryReader;
   readonly #reader: LaneReader;
-  readonly #keys: LogKeys;
-  readonly #random = randomPool();
+  readonly #keys: ContentKeys;
   readonly #fresh = new WeakMap<Batch, Fresh>();
   /** Recorded and not answered: their answers need no read. */
   readonly #open = new Map<string, Open>();
@@ -57,7 +56,7 @@ export class Lane {
     this.#journal = journal;
     this.#entries = entries;
     this.#reader = reader;
-    this.#keys = keys;
+    this.#keys = new ContentKeys(keys, (reader.newestSlot() ?? 0) + 1);
     this.#voids = new Map(reader.voids(nowMs));
   }
 
@@ -82,13 +81,11 @@ export class Lane {
         if (this.#find(batch, opening, dir) !== undefined)
           throw new OncewayError('message_replayed', `${opening} was recorded before`);
       }
-      const key = this.#random(32);
-      const wrapped = this.#keys.wrapContentKey(key);
+      const { slot, key } = this.#keys.take(batch);
       this.#enterMaterials(batch, options.materials);
       const recorded = batch.enter(entry);
-      batch.orders.key(recorded.index, wrapped);
       batch.orders.content(recorded.index, key, parts);
-      batch.orders.exchange(recorded.index);
+      batch.orders.exchange(recorded.index, slot);
       batch.orders.message(octetsOf(mid), dir, recorded.index, recorded.index);
       const opened = { request: recorded.index, key, answer: undefined };
       this.#freshOf(batch).exchanges.set(nameOf(mid, dir), opened);
@@ -115,11 +112,10 @@ export class Lane {
       const earlier = this.#earlierAnswer(exchange, mid, dir);
       if (earlier !== undefined) return earlier;
       const known = exchange.key ?? this.#reader.contentKey(exchange.request);
-      const key = known ?? this.#random(32);
-      const wrapped = known === undefined ? this.#keys.wrapContentKey(key) : undefined;
+      const { slot, key } = known === undefined ? this.#keys.take(batch) : { slot: undefined, key: known };
       this.#enterMaterials(batch, options.materials);
       const recorded = batch.enter(entry);
-      if (wrapped !== undefined) batch.orders.key(exchange.request, wrapped);
+      if (slot !== undefined) batch.orders.slot(exchange.request, slot);
       batch.orders.content(recorded.index, key, parts);
       const { body } = options.content;
       if (body instanceof SpooledBody) this.#enterBody(batch, recorded.index, body);
@@ -145,7 +141,7 @@ export class Lane {
       const recorded = batch.enter(entry);
       const { index } = recorded;
       if (exchange === undefined) {
-        batch.orders.exchange(index);
+        batch.orders.exchange(index, null);
         batch.orders.message(octetsOf(requestMid), dir, index, index);
       }
       const request = exchange?.request ?? index;

@@ -77,10 +77,9 @@ export function checkRoot(entries: EntryReader, origin: LogOrigin, { size, root 
     throw new OncewayError('log_broken', `${origin} is not what was signed at size ${size}`);
 }
 
-/** Takes away keys and contents beyond the end of the lane: an append that failed or a crash left them, and nobody would
- *  ever erase them. Not for a log that lost something: they may belong to what is missing. */
+/** Takes away contents beyond the end of the lane: an append that failed or a crash left them, and nobody would ever
+ *  erase them. Not for a log that lost something: they may belong to what is missing. */
 function sweep(folder: string, size: number): void {
-  change(folder, 'keys', 'DELETE FROM key WHERE exchange >= ?', [size]);
   const last = fileOf.content(folder, size);
   const contents = dirname(last.folder);
   for (const shard of namesIn(contents)) {

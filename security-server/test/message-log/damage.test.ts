@@ -147,7 +147,7 @@ describe('a corrupted log', () => {
     'does not start without %s, or with tables of another version',
     async (name) => {
       const db = new Database(join(place.log, name));
-      db.pragma('user_version = 2');
+      db.pragma('user_version = 1');
       db.close();
       await expect(open()).rejects.toMatchObject({ code: 'log_broken' });
       rmSync(join(place.log, name));
@@ -256,14 +256,10 @@ test('what a crash left beyond the end is swept at the next start', async () => 
     materials: [],
   });
   await log.close();
-  const keys = new Database(join(place.log, 'keys.db'));
-  keys.prepare('INSERT INTO key VALUES (?, ?)').run(lane + 1, Buffer.alloc(40));
   writeFileSync(join(place.log, 'contents', '0', String(lane + 1)), 'left over');
   log = await open();
-  expect(keys.prepare('SELECT max(exchange) FROM key').pluck().get()).toBe(lane);
   expect(() => readFileSync(join(place.log, 'contents', '0', String(lane + 1)))).toThrow('ENOENT');
   expect((await log.content(large.mid, 'in'))?.body).toHaveLength(100_000);
-  keys.close();
   await log.close();
 });
 

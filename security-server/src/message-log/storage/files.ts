@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 export const LANE = 'lane-0';
 
 /** Version of the tables; a file of another one is refused until a migration is written. */
-const VERSION = 1;
+const VERSION = 2;
 
 export const fileOf = {
   lane: (folder: string): string => join(folder, `${LANE}.db`),
@@ -33,7 +33,7 @@ const ENTRY =
 
 const TABLES = {
   lane: `${ENTRY}
-    CREATE TABLE exchange (request INTEGER PRIMARY KEY, answer INTEGER, outcome INTEGER) STRICT;
+    CREATE TABLE exchange (request INTEGER PRIMARY KEY, slot INTEGER, answer INTEGER, outcome INTEGER) STRICT;
     CREATE INDEX unanswered ON exchange (request) WHERE answer IS NULL AND outcome IS NULL;
     CREATE TABLE message (mid BLOB NOT NULL, out INTEGER NOT NULL, exchange INTEGER NOT NULL, idx INTEGER NOT NULL,
       PRIMARY KEY (mid, out)) STRICT, WITHOUT ROWID;
@@ -43,7 +43,7 @@ const TABLES = {
   server: `${ENTRY}
     CREATE TABLE checkpoint (origin TEXT NOT NULL, size INTEGER NOT NULL, at INTEGER NOT NULL, entry INTEGER NOT NULL,
       note TEXT NOT NULL, cosignatures TEXT, token BLOB, PRIMARY KEY (origin, size)) STRICT, WITHOUT ROWID;`,
-  keys: 'CREATE TABLE key (exchange INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;',
+  keys: 'CREATE TABLE key (slot INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;',
 };
 
 export type FileKind = keyof typeof TABLES;

@@ -16,7 +16,11 @@ export const ORDER = {
   timeStamp: 11,
   key: 12,
   body: 13,
+  slot: 14,
 } as const;
+
+/** Lists of orders hold numbers only. */
+export const NO_SLOT = -1;
 
 export interface Packed {
   readonly log: 'lane' | 'server';
@@ -33,8 +37,8 @@ export class Orders {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
 
-  key(exchange: number, wrapped: Uint8Array): void {
-    this.#keys.push(ORDER.key, exchange);
+  key(slot: number, wrapped: Uint8Array): void {
+    this.#keys.push(ORDER.key, slot);
     this.#octets(this.#keys, [wrapped]);
   }
 
@@ -50,8 +54,13 @@ export class Orders {
     this.#octets(this.#orders, [mid]);
   }
 
-  exchange(request: number): void {
-    this.#orders.push(ORDER.exchange, request);
+  /** `slot`: where the key of its contents lies; null for one without contents. */
+  exchange(request: number, slot: number | null): void {
+    this.#orders.push(ORDER.exchange, request, slot ?? NO_SLOT);
+  }
+
+  slot(request: number, slot: number): void {
+    this.#orders.push(ORDER.slot, slot, request);
   }
 
   answer(request: number, index: number): void {
@@ -110,7 +119,7 @@ export class Orders {
   }
 
   get isEmpty(): boolean {
-    return this.#orders.length === 0;
+    return this.#orders.length === 0 && this.#keys.length === 0;
   }
 
   /** The octets lie in a buffer of their own, so that it can be handed over to the thread instead of copied. */

@@ -2,10 +2,10 @@
 // given by the main thread, which waits for the disk here and not in its own loop.
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parentPort, Worker, workerData } from 'node:worker_threads';
-import type { Database } from 'better-sqlite3';
+import { parentPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
+import type { Database, Statement } from 'better-sqlite3';
 import { fileOf, openWriter, type FileKind } from './files.js';
-import { ORDER, OrderReader, type Packed } from './orders.js';
+import { NO_SLOT, ORDER, OrderReader, type Packed } from './orders.js';
 import { sealContent } from './sealed-content.js';
 
 /** Sealed blocks up to here lie in the database (design §8). */
@@ -16,23 +16,32 @@ const WAL_BYTES = 32 * 1024 * 1024;
 /** An order changes one page or adds to the last one. */
 const PAGE_BYTES = 4096;
 
-const { folder } = workerData as { readonly folder: string };
+const { folder, port } = workerData as { readonly folder: string; readonly port: MessagePort };
 
 type Carry = (order: OrderReader) => void;
 
 /** An open file and what each order does in it. */
 interface Table {
   readonly db: Database;
+  readonly begin: Statement;
+  readonly commit: Statement;
   /** Octets that its WAL has grown by since it was copied back, as a guess: the file itself never shrinks. */
   walBytes: number;
   readonly carry: ReadonlyMap<number, Carry>;
 }
 
+function tableOn(db: Database, carry: Table['carry']): Table {
+  return { db, begin: db.prepare('BEGIN IMMEDIATE'), commit: db.prepare('COMMIT'), walBytes: 0, carry };
+}
+
+const slotOf = (number: number): number | null => (number === NO_SLOT ? null : number);
+
 function openLane(): Table {
   const db = openWriter(folder, 'lane');
   const entry = db.prepare('INSERT INTO entry VALUES (?, ?, ?)');
   const message = db.prepare('INSERT INTO message (out, exchange, idx, mid) VALUES (?, ?, ?, ?)');
-  const exchange = db.prepare('INSERT INTO exchange (request) VALUES (?)');
+  const exchange = db.prepare('INSERT INTO exchange (request, slot) VALUES (?, ?)');
+  const slot = db.prepare('UPDATE exchange SET slot = ? WHERE request = ?');
   const answer = db.prepare('UPDATE exchange SET answer = ? WHERE request = ?');
   const outcome = db.prepare('UPDATE exchange SET outcome = ? WHERE request = ?');
   const content = db.prepare('INSERT INTO content VALUES (?, ?)');
@@ -42,7 +51,8 @@ function openLane(): Table {
   const carry = new Map<number, Carry>([
     [ORDER.entry, (o) => entry.run(o.number(), o.octets(), o.octets())],
     [ORDER.message, (o) => message.run(o.number(), o.number(), o.number(), o.octets())],
-    [ORDER.exchange, (o) => exchange.run(o.number())],
+    [ORDER.exchange, (o) => exchange.run(o.number(), slotOf(o.number()))],
+    [ORDER.slot, (o) => slot.run(o.number(), o.number())],
     [ORDER.answer, (o) => answer.run(o.number(), o.number())],
     [ORDER.outcome, (o) => outcome.run(o.number(), o.number())],
     [ORDER.material, (o) => material.run(o.number(), o.octets())],
@@ -73,7 +83,7 @@ function openLane(): Table {
       },
     ],
   ]);
-  return { db, carry, walBytes: 0 };
+  return tableOn(db, carry);
 }
 
 function openServer(): Table {
@@ -93,15 +103,14 @@ function openServer(): Table {
     [ORDER.cosignatures, (o) => cosignatures.run(o.octets().toString(), o.octets().toString(), o.number())],
     [ORDER.timeStamp, (o) => timeStamp.run(o.octets(), o.octets().toString(), o.number())],
   ]);
-  return { db, carry, walBytes: 0 };
+  return tableOn(db, carry);
 }
 
 function openKeys(): Table {
   const db = openWriter(folder, 'keys');
-  // A key that a failed batch left under this index belongs to nothing.
-  const key = db.prepare('INSERT OR REPLACE INTO key VALUES (?, ?)');
+  const key = db.prepare('INSERT INTO key VALUES (?, ?)');
   const carry = new Map<number, Carry>([[ORDER.key, (o) => key.run(o.number(), o.octets())]]);
-  return { db, carry, walBytes: 0 };
+  return tableOn(db, carry);
 }
 
 const open = { lane: openLane, server: openServer, keys: openKeys };
@@ -175,8 +184,8 @@ function sync(path: string): void {
 
 function commit(kind: FileKind, orders: Float64Array, octets: Uint8Array): void {
   const table = tableOf(kind);
-  const { db, carry } = table;
-  db.exec('BEGIN IMMEDIATE');
+  const { carry } = table;
+  table.begin.run();
   for (const order = new OrderReader(orders, octets); !order.done;) {
     const code = order.number();
     const carried = carry.get(code);
@@ -187,7 +196,7 @@ function commit(kind: FileKind, orders: Float64Array, octets: Uint8Array): void 
   // Once for all names of the batch, before the entries that rely on them.
   for (const path of touched) sync(path);
   touched.clear();
-  db.exec('COMMIT');
+  table.commit.run();
 }
 
 // Keys first: a crash between the two leaves a key without content, never content that nobody can open.
@@ -250,10 +259,11 @@ parentPort?.on('message', (packed: Packed | 'close') => {
   if (packed === 'close') {
     void Promise.resolve(copier?.terminate()).then(() => {
       letGo();
+      port.close();
       parentPort?.close();
     });
     return;
   }
-  parentPort?.postMessage(write(packed));
+  port.postMessage(write(packed));
   copyBack();
 });

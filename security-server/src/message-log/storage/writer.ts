@@ -1,5 +1,5 @@
 // The main thread's end of the writing thread: hands over batches, one message each, and learns what became of them.
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import { OncewayError } from '@onceway/sdk/protocol';
 import type { Packed } from './orders.js';
 
@@ -14,6 +14,7 @@ const unavailable = (why: string): OncewayError =>
 export class Writer {
   readonly #folder: string;
   #worker: Worker | undefined;
+  #port: MessagePort | undefined;
   #isClosed = false;
   /** The thread answers in the order in which it was asked. */
   #waiting: Waiting[] = [];
@@ -33,6 +34,19 @@ export class Writer {
     });
   }
 
+  /** Takes the thread's next answer if it is there, without waiting for the loop's turn to end. */
+  poll(): void {
+    if (this.#port === undefined || this.#waiting.length === 0) return;
+    const got = receiveMessageOnPort(this.#port) as { message: string | undefined } | undefined;
+    if (got !== undefined) this.#settle(got.message);
+  }
+
+  #settle(failure: string | undefined): void {
+    const waiting = this.#waiting.shift();
+    if (failure === undefined) waiting?.resolve();
+    else waiting?.reject(unavailable(failure));
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     const worker = this.#worker;
@@ -43,17 +57,20 @@ export class Writer {
   }
 
   #start(): Worker {
+    const { port1, port2 } = new MessageChannel();
     const worker = new Worker(new URL('./writer-thread.js', import.meta.url), {
-      workerData: { folder: this.#folder },
+      workerData: { folder: this.#folder, port: port2 },
+      transferList: [port2],
     });
-    worker.on('message', (failure: string | undefined) => {
-      const waiting = this.#waiting.shift();
-      if (failure === undefined) waiting?.resolve();
-      else waiting?.reject(unavailable(failure));
+    this.#port = port1;
+    port1.on('message', (failure: string | undefined) => {
+      this.#settle(failure);
     });
     // A thread that died takes its batches with it; the next batch starts another one.
     const died = (why: string): void => {
-      if (this.#worker === worker) this.#worker = undefined;
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      port1.close();
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const { reject } of waiting) reject(unavailable(why));
