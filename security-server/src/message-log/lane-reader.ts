@@ -46,9 +46,7 @@ export class LaneReader {
       .pluck();
     this.#material = lane.prepare<[Buffer], number>('SELECT idx FROM material WHERE digest = ?').pluck();
     this.#sealed = lane.prepare<[number], Buffer | null>('SELECT sealed FROM content WHERE idx = ?').pluck();
-    this.#slot = lane
-      .prepare<[number], number | null>('SELECT slot FROM exchange WHERE request = ?')
-      .pluck();
+    this.#slot = lane.prepare<[number], number | null>('SELECT slot FROM exchange WHERE request = ?').pluck();
     this.#wrapped = keysFile.prepare<[number], Buffer>('SELECT wrapped FROM key WHERE slot = ?').pluck();
     this.#newestSlot = keysFile.prepare<[], number | null>('SELECT max(slot) FROM key').pluck();
     this.#voids = lane.prepare<[number], { mid: Buffer; until: number }>(
