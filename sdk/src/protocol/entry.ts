@@ -1,6 +1,6 @@
 // Entries of a message log: the leaves of its tree (docs/protocol.md#entries). One JSON object in the one form,
 // at most ENTRY_BYTES_MAX octets, hashed as stored. Shapes: schemas/json/log-entry.schema.json.
-import type { LogEntry } from '@onceway/schemas';
+import type { LogEntry, MessageEntry } from '@onceway/schemas';
 import type { Written } from './envelope.js';
 import { OncewayError } from './errors.js';
 import { ENTRY_BYTES_MAX } from './limits.js';
@@ -9,10 +9,18 @@ import { parseStrictOctets } from './strict-json.js';
 
 const validate = validatorOf<LogEntry>('log-entry', 'entry_invalid');
 
-/** The octets that are hashed and stored. Members keep the order of the object; one without a value is left out.
+/** The octets that are hashed and stored. Members of a message are in the order of docs/protocol.md#entries, those of other
+ *  entries in that of the object; one without a value is left out.
  *  @throws {OncewayError} `entry_invalid`: too long */
 export function encodeEntry(entry: Written<LogEntry>): Buffer {
-  return checkSize(Buffer.from(JSON.stringify(entry)));
+  return checkSize(Buffer.from(entry.type === 'message' ? encodeMessage(entry) : JSON.stringify(entry)));
+}
+
+/** The envelope is most of it, and a compact JWS holds nothing that JSON escapes: it is not searched for that. */
+function encodeMessage(entry: Written<MessageEntry>): string {
+  const { at, dir, message, batch, closing, peer, cfg, chain, ocsp, rule, about } = entry;
+  const rest = JSON.stringify({ batch, closing, peer, cfg, chain, ocsp, rule, about });
+  return `{"v":1,"type":"message","at":${at},"dir":"${dir}","message":"${message}",${rest.slice(1)}`;
 }
 
 /** Reads one entry. Not verified: the signatures of the messages in it, and its place in the log.

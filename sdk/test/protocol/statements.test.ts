@@ -15,7 +15,9 @@ import {
   parseRight,
   recordDigest,
   uuidV7,
+  type MessageEntry,
   type MessageId,
+  type SecurityServerId,
 } from '../../src/protocol/index.js';
 
 const digest = recordDigest(Buffer.from('x'));
@@ -308,6 +310,39 @@ describe('entries', () => {
     const tooLong = expect.objectContaining({ code: 'entry_invalid' });
     expect(() => encodeEntry(long(65_536 - rest))).toThrow(tooLong);
     expect(() => parseEntry(Buffer.concat([most, Buffer.from(' ')]))).toThrow(tooLong);
+  });
+
+  const message: MessageEntry = {
+    v: 1,
+    type: 'message',
+    at: 1_800_000_000_123,
+    dir: 'out',
+    message: `${Buffer.from('{}').toString('base64url')}.e30.AA-_`,
+    peer: 'VN/GOV/B/"ss 2" ü' as SecurityServerId,
+    cfg: { seq: 7, digest },
+    chain: [digest],
+    about: [{ role: 'exchange', k: '2027-Q1', p: 'AAAAAAAAAAAAAAAAAAAAAA' }],
+  };
+  const whole: MessageEntry = {
+    v: 1,
+    type: 'message',
+    at: 1,
+    dir: 'in',
+    message: message.message,
+    batch: 'e30.e30.AA~1~',
+    closing: 'e30.e30.AA',
+    peer: message.peer,
+    cfg: message.cfg,
+    chain: [],
+    ocsp: digest,
+    rule: 'r"1',
+    about: [],
+  };
+  test.each([
+    ['without what may be missing', message],
+    ['whole', whole],
+  ])('of a message are JSON in the one form, %s', (_name, entry) => {
+    expect(encodeEntry(entry).toString()).toBe(JSON.stringify(entry));
   });
 
   test('may be a part of a larger buffer', () => {

@@ -153,24 +153,29 @@ export class Journal {
     for (const resolve of idle) resolve();
   }
 
+  /** Runs the plans that fit into the batch. */
+  #plan(batch: Batch, taken: Waiting[]): void {
+    let next = 0;
+    for (; next < this.#waiting.length && next < LOG_BATCH_APPENDS_MAX; next += 1) {
+      if (batch.orders.bytes > LOG_BATCH_BYTES_MAX) break;
+      const waiting = this.#waiting[next] as Waiting;
+      try {
+        waiting.plan(batch);
+        taken.push(waiting);
+      } catch (error) {
+        waiting.reject(error);
+      }
+    }
+    this.#waiting = this.#waiting.slice(next);
+  }
+
   /** Hands the next batch to the disk before it waits.
    *  @returns once it is durable or has failed: what tells those who wait */
   async #commitNext(): Promise<() => void> {
     const taken: Waiting[] = [];
     try {
       const batch = new Batch(this.edge, Math.max(this.#clock(), this.#lastAt));
-      let next = 0;
-      for (; next < this.#waiting.length && next < LOG_BATCH_APPENDS_MAX; next += 1) {
-        if (batch.orders.bytes > LOG_BATCH_BYTES_MAX) break;
-        const waiting = this.#waiting[next] as Waiting;
-        try {
-          waiting.plan(batch);
-          taken.push(waiting);
-        } catch (error) {
-          waiting.reject(error);
-        }
-      }
-      this.#waiting = this.#waiting.slice(next);
+      this.#entries.snapshot(() => this.#plan(batch, taken));
       if (!batch.orders.isEmpty) await this.#writer.commit(batch.orders.packed(this.#log));
       this.#edge = batch.edge;
       this.#size = batch.edge.size;

@@ -28,14 +28,27 @@ export class EntryReader {
   readonly #nodes;
   readonly #entry;
   readonly #chunk;
+  readonly #snapshot;
+  readonly #db: Database;
 
   constructor(db: Database) {
+    this.#db = db;
     this.#last = db.prepare<[], number | null>('SELECT max(idx) FROM entry').pluck();
     this.#nodes = db.prepare<[number], Buffer>('SELECT nodes FROM entry WHERE idx = ?').pluck();
     this.#entry = db.prepare<[number], StoredEntry>('SELECT idx, nodes, octets FROM entry WHERE idx = ?');
     this.#chunk = db.prepare<[number, number, number], StoredEntry>(
       'SELECT idx, nodes, octets FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?',
     );
+    this.#snapshot = db.transaction((read: () => void) => {
+      read();
+    });
+  }
+
+  /** All that is read in it, from whatever table of the file, is of one moment: many reads cost less that way.
+   *  @throws {OncewayError} `log_unavailable` once the log is closed */
+  snapshot(read: () => void): void {
+    if (!this.#db.open) throw new OncewayError('log_unavailable', 'the log is closed');
+    reading(() => this.#snapshot(read));
   }
 
   size(): number {
