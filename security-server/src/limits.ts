@@ -155,6 +155,9 @@ if (MESSAGE_LIFETIME_S > MESSAGE_LIFETIME_S_MAX)
 export const LOG_BATCH_APPENDS_MAX = 1_024;
 export const LOG_BATCH_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Memory that the writing thread shares, for the octets of a batch: a dozen messages of 100 KiB. */
+export const LOG_BATCH_ROOM_BYTES = 2 * 1024 * 1024;
+
 /** Appends that are not kept waiting for the loop's turn to end: fewer cost more in commits than the wait does, and with
  *  more the other server runs out of work meanwhile (docs/performance.md). */
 export const LOG_BATCH_APPENDS_ENOUGH = 12;

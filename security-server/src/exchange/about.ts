@@ -5,12 +5,18 @@ import type { MemberId } from '@onceway/schemas';
 import { lastValueOf, type About, type HeadLine } from '@onceway/sdk/protocol';
 
 const PSEUDONYM_BYTES = 16;
+/** ASCII without blanks: trimmed and normalised as it stands. */
+const PLAIN = /^[\x21-\x7e]*$/;
 
 /** The quarter of a time, `YYYY-Qn`, UTC. */
 export function quarterOf(atMs: number): string {
   const date = new Date(atMs);
   return `${String(date.getUTCFullYear())}-Q${String(Math.floor(date.getUTCMonth() / 3) + 1)}`;
 }
+
+/** Lines hold one octet per character; what people wrote in them is UTF-8. */
+const normalized = (value: string): string =>
+  Buffer.from(value, 'latin1').toString('utf8').trim().normalize('NFC');
 
 /** The pseudonyms of one party for a head. `keyOf` gives that party's key of a quarter. */
 export function about(
@@ -22,11 +28,9 @@ export function about(
   const found: About[] = [];
   const k = quarterOf(atMs);
   const add = (role: About['role'], type: string, value: string | undefined): void => {
-    // Lines hold one octet per character; what people wrote in them is UTF-8.
-    const id =
-      value === undefined ? '' : Buffer.from(value, 'latin1').toString('utf8').trim().normalize('NFC');
+    const id = value === undefined || PLAIN.test(value) ? (value ?? '') : normalized(value);
     if (id === '') return;
-    const mac = createHmac('sha256', keyOf(member, k)).update(type).update('\0').update(id).digest();
+    const mac = createHmac('sha256', keyOf(member, k)).update(`${type}\0${id}`).digest();
     found.push({ role, k, p: mac.subarray(0, PSEUDONYM_BYTES).toString('base64url') });
   };
   const typed = (role: About['role'], value: string | undefined, otherwise: string): void => {

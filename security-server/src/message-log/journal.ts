@@ -2,7 +2,12 @@
 // one batch is being written the next one gathers; under load batches grow, and alone an append waits for one commit.
 import { encodeEntry, type LogEntry, type Written } from '@onceway/sdk/protocol';
 import { leafHash, RootBuilder, type RightEdge } from '@onceway/sdk/verify';
-import { LOG_BATCH_APPENDS_ENOUGH, LOG_BATCH_APPENDS_MAX, LOG_BATCH_BYTES_MAX } from '../limits.js';
+import {
+  LOG_BATCH_APPENDS_ENOUGH,
+  LOG_BATCH_APPENDS_MAX,
+  LOG_BATCH_BYTES_MAX,
+  LOG_BATCH_ROOM_BYTES,
+} from '../limits.js';
 import type { EntryReader } from './storage/entry-reader.js';
 import type { Draft, Recorded } from './message-log.js';
 import { Orders } from './storage/orders.js';
@@ -66,6 +71,8 @@ export class Journal {
   readonly #entries: EntryReader;
   readonly #writer: Writer;
   readonly #clock: () => number;
+  /** Octets of the batch at hand: there is one at a time. */
+  readonly #room = new SharedArrayBuffer(LOG_BATCH_ROOM_BYTES);
   #waiting: Waiting[] = [];
   #isBusy = false;
   /** Until the first batch is begun. */
@@ -176,7 +183,7 @@ export class Journal {
     try {
       const batch = new Batch(this.edge, Math.max(this.#clock(), this.#lastAt));
       this.#entries.snapshot(() => this.#plan(batch, taken));
-      if (!batch.orders.isEmpty) await this.#writer.commit(batch.orders.packed(this.#log));
+      if (!batch.orders.isEmpty) await this.#writer.commit(batch.orders.packed(this.#log, this.#room));
       this.#edge = batch.edge;
       this.#size = batch.edge.size;
       this.#lastAt = batch.at;

@@ -122,16 +122,18 @@ export class Orders {
     return this.#orders.length === 0 && this.#keys.length === 0;
   }
 
-  /** The octets lie in a buffer of their own, so that it can be handed over to the thread instead of copied. */
-  packed(log: 'lane' | 'server'): Packed {
-    const octets = new Uint8Array(this.#length);
+  /** The octets are copied once: into memory that both threads see, where they fit, else into a buffer that is handed over.
+   *  @param room nobody else's until the batch is committed */
+  packed(log: 'lane' | 'server', room: SharedArrayBuffer): Packed {
+    const fits = this.#length <= room.byteLength;
+    const octets = fits ? new Uint8Array(room, 0, this.#length) : new Uint8Array(this.#length);
     let at = 0;
     for (const part of this.#parts) {
       octets.set(part, at);
       at += part.length;
     }
     // Copied as one block each; lists would be taken apart and built again number by number.
-    return { log, keys: Float64Array.from(this.#keys), orders: Float64Array.from(this.#orders), octets };
+    return { log, keys: new Float64Array(this.#keys), orders: new Float64Array(this.#orders), octets };
   }
 
   #octets(list: number[], parts: readonly Uint8Array[]): void {

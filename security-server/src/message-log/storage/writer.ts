@@ -23,14 +23,16 @@ export class Writer {
     this.#folder = folder;
   }
 
-  /** Resolves when the batch is on stable storage. Its octets are handed over and gone from here.
+  /** Resolves when the batch is on stable storage. Its octets must not change until then, and may be
+   *  gone from here.
    *  @throws {OncewayError} `log_unavailable`: none of it is, or nobody knows; read the file before going on */
   async commit(packed: Packed): Promise<void> {
     if (this.#isClosed) throw unavailable('it is closed');
     const worker = (this.#worker ??= this.#start());
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      worker.postMessage(packed, [packed.octets.buffer as ArrayBuffer]);
+      const { buffer } = packed.octets;
+      worker.postMessage(packed, buffer instanceof ArrayBuffer ? [buffer] : []);
     });
   }
 
