@@ -111,14 +111,15 @@ export class Lane {
       const exchange = this.#recorded(batch, re, asked);
       const earlier = this.#earlierAnswer(exchange, mid, dir);
       if (earlier !== undefined) return earlier;
-      const known = exchange.key ?? this.#reader.contentKey(exchange.request);
-      const { slot, key } = known === undefined ? this.#keys.take(batch) : { slot: undefined, key: known };
+      const key = exchange.key ?? this.#reader.contentKey(exchange.request);
       this.#enterMaterials(batch, options.materials);
       const recorded = batch.enter(entry);
-      if (slot !== undefined) batch.orders.slot(exchange.request, slot);
-      batch.orders.content(recorded.index, key, parts);
-      const { body } = options.content;
-      if (body instanceof SpooledBody) this.#enterBody(batch, recorded.index, body);
+      // Contents of an exchange are kept together or not at all: the request's may have been erased meanwhile.
+      if (key !== undefined) {
+        batch.orders.content(recorded.index, key, parts);
+        const { body } = options.content;
+        if (body instanceof SpooledBody) this.#enterBody(batch, recorded.index, body);
+      }
       batch.orders.message(octetsOf(mid), dir, exchange.request, recorded.index);
       this.#close(batch, nameOf(re, asked), exchange.request, { recorded, mid });
       return recorded;

@@ -235,6 +235,20 @@ describe('a log that was restored from an old copy', () => {
     await log.close();
   });
 
+  test('gives no key twice: what is missing of the keys stays missing, and hides nothing that comes later', async () => {
+    await later();
+    restore('keys.db');
+    const log = await open();
+    await grow(log, 'third', 3);
+    expect(await log.content(request('second 0').mid, 'in')).toBeUndefined();
+    expect((await log.content(request('third 0').mid, 'in'))?.body).toEqual(Buffer.from('body'));
+    await log.close();
+    const lane = new Database(join(place.log, 'lane-0.db'));
+    const slots = lane.prepare('SELECT slot FROM exchange').pluck().all();
+    lane.close();
+    expect(new Set(slots).size).toBe(slots.length);
+  });
+
   test('does not start as a log that contradicts what was promised', async () => {
     await later();
     cpSync(place.log, `${place.log}-new`, { recursive: true });
@@ -260,6 +274,24 @@ test('what a crash left beyond the end is swept at the next start', async () => 
   log = await open();
   expect(() => readFileSync(join(place.log, 'contents', '0', String(lane + 1)))).toThrow('ENOENT');
   expect((await log.content(large.mid, 'in'))?.body).toHaveLength(100_000);
+  await log.close();
+});
+
+test('an answer whose request was erased meanwhile is entered without its content', async () => {
+  let log = await open();
+  const asked = request('erased');
+  await log.appendRequest(asked.entry, asked.mid, plain());
+  await log.close();
+  const keys = new Database(join(place.log, 'keys.db'));
+  keys.prepare('DELETE FROM key').run();
+  keys.close();
+  log = await open();
+  const answered = answer(asked.mid, 'erased');
+  await log.appendAnswer(answered.entry, answered.mid, asked.mid, plain());
+  expect(await log.exchange(asked.mid, 'in')).toMatchObject({
+    answer: { mid: answered.mid, content: undefined },
+  });
+  expect(await log.content(asked.mid, 'in')).toBeUndefined();
   await log.close();
 });
 

@@ -16,7 +16,6 @@ export const ORDER = {
   timeStamp: 11,
   key: 12,
   body: 13,
-  slot: 14,
 } as const;
 
 /** Lists of orders hold numbers only. */
@@ -57,10 +56,6 @@ export class Orders {
   /** `slot`: where the key of its contents lies; null for one without contents. */
   exchange(request: number, slot: number | null): void {
     this.#orders.push(ORDER.exchange, request, slot ?? NO_SLOT);
-  }
-
-  slot(request: number, slot: number): void {
-    this.#orders.push(ORDER.slot, slot, request);
   }
 
   answer(request: number, index: number): void {

@@ -41,7 +41,6 @@ function openLane(): Table {
   const entry = db.prepare('INSERT INTO entry VALUES (?, ?, ?)');
   const message = db.prepare('INSERT INTO message (out, exchange, idx, mid) VALUES (?, ?, ?, ?)');
   const exchange = db.prepare('INSERT INTO exchange (request, slot) VALUES (?, ?)');
-  const slot = db.prepare('UPDATE exchange SET slot = ? WHERE request = ?');
   const answer = db.prepare('UPDATE exchange SET answer = ? WHERE request = ?');
   const outcome = db.prepare('UPDATE exchange SET outcome = ? WHERE request = ?');
   const content = db.prepare('INSERT INTO content VALUES (?, ?)');
@@ -52,7 +51,6 @@ function openLane(): Table {
     [ORDER.entry, (o) => entry.run(o.number(), o.octets(), o.octets())],
     [ORDER.message, (o) => message.run(o.number(), o.number(), o.number(), o.octets())],
     [ORDER.exchange, (o) => exchange.run(o.number(), slotOf(o.number()))],
-    [ORDER.slot, (o) => slot.run(o.number(), o.number())],
     [ORDER.answer, (o) => answer.run(o.number(), o.number())],
     [ORDER.outcome, (o) => outcome.run(o.number(), o.number())],
     [ORDER.material, (o) => material.run(o.number(), o.octets())],
