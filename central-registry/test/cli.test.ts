@@ -93,6 +93,12 @@ describe('the command line', () => {
     );
     expect(added).toMatchObject({ code: 0, stdout: expect.stringContaining('VN/GOV/MOH') });
     const listed = await run('--json', 'member', 'list', ...officer);
+    expect((await run('member', 'list', ...officer)).stdout).toBe(
+      'id          name              subsystems\nVN/GOV/MOH  Health / Bộ Y tế  none\n',
+    );
+    expect((await run('group', 'list', ...officer)).stdout).toBe(
+      'no groups; `onceway-registry group put …` makes one\n',
+    );
     expect(JSON.parse(listed.stdout)).toEqual([
       { id: 'VN/GOV/MOH', name: { en: 'Health', vi: 'Bộ Y tế' }, subsystems: [] },
     ]);
@@ -171,7 +177,14 @@ describe('the command line', () => {
     const shown = await run('--json', 'configuration', 'show', ...as('auditor'));
     expect(JSON.parse(shown.stdout)).toMatchObject({ witnesses: { satisfied: true } });
     expect((await run('policy', 'show', ...as('auditor'))).stdout).toMatch(/clockSkewMs\s+30000/);
-    expect((await run('request', 'list', ...as('auditor'))).stdout).toBe('none\n');
+    expect((await run('request', 'list', ...as('auditor'))).stdout).toBe('no requests\n');
+    expect((await run('key', 'list', ...as('security-officer'))).stdout).toMatch(
+      /^id {2,}role {2,}name {2,}createdAt\n[0-9a-f]{16} {2}/,
+    );
+    expect((await run('policy', 'show', ...as('auditor'))).stdout).toMatch(/\n\nalgorithms\n {2}alg +from\n/);
+    expect((await run('configuration', 'show', ...as('auditor'))).stdout).toMatch(
+      /^witnesses\.satisfied +true\nwitnesses\.cosigned +onceway\.example\/witness\/registry\+/m,
+    );
     expect((await run('configuration', 'show', ...as('auditor'))).stdout).toMatch(
       /^expires +\d{4}-\d\d-\d\dT[\d:]{8}Z$/m,
     );
@@ -191,7 +204,7 @@ describe('the command line', () => {
     const remove = ['trust-service', 'remove', 'certification-authority', 'National CA', ...officer];
     expect((await run(...remove)).code).toBe(0);
     expect((await run(...remove)).code).toBe(1);
-    expect((await run('change', 'list', ...officer)).stdout).toBe('none\n');
+    expect((await run('change', 'list', ...officer)).stdout).toBe('no changes\n');
     const keyFile = join(folder, 'key.txt');
     const { hash } = JSON.parse((await run('--json', 'key', 'make', '--file', keyFile)).stdout) as {
       hash: string;

@@ -2,7 +2,7 @@
 // printed. Which commands there are stands in management-commands.ts and trust-commands.ts.
 import type { Command } from 'commander';
 import { managementClient, withRegistry, type Ask, type ManagementOptions } from './management-client.js';
-import { print } from './program.js';
+import { print } from './print.js';
 
 export type Options = Readonly<Record<string, string | undefined>> & ManagementOptions;
 type Run = (ask: Ask, options: Options, ...names: string[]) => Promise<unknown>;

@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import type { Officers } from '../access/approvals.js';
 import { DEFAULT_LISTENERS, LISTENERS, type Listener, type ListenerName, type Listeners } from '../config.js';
 import { CONFIGURATION_LIFETIME_S } from '../limits.js';
-import { print } from './program.js';
+import { print } from './print.js';
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 

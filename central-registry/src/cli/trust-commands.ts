@@ -8,7 +8,7 @@ import { hashOf, newKey } from '../access/api-key.js';
 import { writeSecret } from '../trust-services/credential.js';
 import { addCommand as add } from './management-command.js';
 import { pathOf } from './management-client.js';
-import { print } from './program.js';
+import { print } from './print.js';
 
 export function addTrustCommands(program: Command): void {
   const service = program

@@ -4,7 +4,8 @@ import { OncewayError } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import type { Role } from '../http/management-access.js';
 import { managementClient, withServer, type Ask, type ManagementFlags } from './management-client.js';
-import { print, readText } from './program.js';
+import { print } from './print.js';
+import { readText } from './program.js';
 
 export type Flags = Readonly<Record<string, string | undefined>> & ManagementFlags;
 export type Run = (ask: Ask, flags: Flags, ...names: string[]) => Promise<unknown>;

@@ -1,6 +1,7 @@
 // Commands that ask a running server. Each is one call of the management interface, and prints what it answers.
 import { OncewayError } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
+import type { KeyInfo } from '../keys/key-info.js';
 import { addClients } from './client-commands.js';
 import { managementClient, pathOf, withServer } from './management-client.js';
 import {
@@ -13,7 +14,8 @@ import {
   type Option,
 } from './management-command.js';
 import { checkpointSummary, messageSummary } from './message-summary.js';
-import { print, readText } from './program.js';
+import { blockOf, print } from './print.js';
+import { readText } from './program.js';
 
 export function addManagementCommands(program: Command): void {
   addState(program);
@@ -147,6 +149,11 @@ function addRights(right: Command): void {
     'auditor',
     'All revisions as they were signed, and which servers have taken them',
     (ask, _flags, id = '') => ask('GET', pathOf('rights', id)),
+    [],
+    (revisions) =>
+      (revisions as { signed: string }[])
+        .map(({ signed: _signed, ...revision }) => blockOf(revision))
+        .join('\n\n'),
   );
   add(
     right,
@@ -204,10 +211,28 @@ const PURPOSE: readonly Option[] = [
   ['--alg <alg>', 'ES256 (made by default), RS256 or PS256'],
 ];
 
+/** A line for each certificate, since digests are what the other commands take; and for a key that has none. */
+function certificatesOf(keys: unknown): object[] {
+  return (keys as KeyInfo[]).flatMap(({ id, usage, alg, member, name, certificates }) =>
+    (certificates.length === 0 ? [undefined] : certificates).map((certificate) => ({
+      ...{ usage, of: member ?? name ?? null, id, alg, certificate: certificate?.digest ?? null },
+      ...{ active: certificate?.active ?? null, until: certificate?.until ?? null },
+    })),
+  );
+}
+
 function addKeys(key: Command): void {
   const given = (values: Readonly<Record<string, string | undefined>>): object =>
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-  add(key, 'list', 'auditor', 'Keys with their certificates', (ask) => ask('GET', '/keys'));
+  add(
+    key,
+    'list',
+    'auditor',
+    'Keys with their certificates',
+    (ask) => ask('GET', '/keys'),
+    [],
+    certificatesOf,
+  );
   add(
     key,
     'generate',

@@ -1,7 +1,7 @@
 // What the log holds, in a few lines for people: who asked whom, and how far it is proven. Nothing is verified here;
 // `--json` has all that is needed for that.
 import { parseJws, type LogEntry } from '@onceway/sdk/protocol';
-import { blockOf } from './program.js';
+import { blockOf } from './print.js';
 
 interface ShownCheckpoint {
   readonly origin: string;

@@ -6,7 +6,8 @@ import { OncewayError, parseSecurityServerId } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import type { Listener } from '../config.js';
 import { replaceFile } from '../keys/durable-file.js';
-import { print, readPin, readText, withPin } from './program.js';
+import { print } from './print.js';
+import { readPin, readText, withPin } from './program.js';
 
 const ASK_MS = 2_000;
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];

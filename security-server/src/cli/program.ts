@@ -1,4 +1,4 @@
-// The program's frame: options that every command has, and how results are printed.
+// The program's frame: options that every command has, and files that they name.
 import { readFileSync } from 'node:fs';
 import { OncewayError } from '@onceway/sdk/protocol';
 import { Command } from 'commander';
@@ -46,46 +46,4 @@ export function readText(file: string): string {
   } catch (cause) {
     throw new OncewayError('not_found', `${file} can not be read`, { cause });
   }
-}
-
-/** Prints a result: as JSON where that was asked for, else as lines of `name  value`.
- *  @param shorten what of it people are shown, where that is not all */
-export function print(
-  command: Command,
-  value: unknown,
-  shorten: (value: unknown) => unknown = (all) => all,
-): void {
-  const isJson = command.optsWithGlobals<{ json?: boolean }>().json === true;
-  const result = isJson ? value : shorten(value);
-  if (isJson) console.log(JSON.stringify(result ?? null));
-  else if (Array.isArray(result)) console.log(result.length === 0 ? 'none' : result.map(lineOf).join('\n'));
-  else if (result !== undefined) console.log(blockOf(result));
-}
-
-const TIME = /^(?:at|from|until|issued|expires)S?$|At$|^not(?:Before|After)Ms$/;
-const MS_FROM = 1e11;
-
-/** For people: a time (seconds or milliseconds since 1970, by its name) as they write one. `--json` keeps numbers. */
-function timeOf(name: string, value: unknown): string | undefined {
-  if (typeof value !== 'number' || value < 1e9 || !TIME.test(name)) return undefined;
-  return new Date(value < MS_FROM ? value * 1000 : value).toISOString().replace(/\.\d+Z$/, 'Z');
-}
-
-const short = ([name, value]: readonly [string, unknown]): string =>
-  timeOf(name, value) ??
-  (value === null || typeof value !== 'object' ? String(value) : JSON.stringify(value));
-
-/** One item of a list: what is long is left out, `--json` has it. */
-function lineOf(item: unknown): string {
-  if (item === null || typeof item !== 'object') return String(item);
-  const texts = Object.entries(item).map(short);
-  return texts.filter((text) => text.length <= 120).join('  ');
-}
-
-export function blockOf(result: unknown): string {
-  if (result === null || typeof result !== 'object') return String(result).trimEnd();
-  const width = Math.max(...Object.keys(result).map((name) => name.length));
-  return Object.entries(result)
-    .map((member) => `${member[0].padEnd(width)}  ${short(member)}`)
-    .join('\n');
 }
