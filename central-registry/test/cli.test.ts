@@ -129,7 +129,7 @@ describe('the command line', () => {
     expect((await run('group', 'put', '--help')).stdout).toContain('$ onceway-registry group put hospitals');
   });
 
-  test('says which code refused, with what may be done, and exits 1', async () => {
+  test('says which code refused, with what may be done, and exits with 1, 2 or 3', async () => {
     const refused = await run('audit', ...as('registration-officer'));
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch('roles: auditor, security-officer');
@@ -144,7 +144,12 @@ describe('the command line', () => {
     );
     expect(JSON.parse(json.stderr)).toMatchObject({ error: 'member_unknown' });
     const nobody = await run('member', 'list', '--url', 'http://127.0.0.1:1', ...as('auditor').slice(2));
-    expect(nobody.stderr).toMatch('no registry answers');
+    expect(nobody).toMatchObject({
+      code: 3,
+      stderr:
+        'Central registry could not be reached: no registry answers at http://127.0.0.1:1 (ECONNREFUSED)\n' +
+        'Check that it runs ("onceway-registry run --folder …") and listens there.\n',
+    });
     const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
@@ -156,8 +161,37 @@ describe('the command line', () => {
       ...as('auditor').slice(2),
     );
     other.close();
-    expect(stranger.stderr).toMatch('is no registry: look at --url');
-    expect((await run('member', 'list', '--api-key-file', '/nowhere')).stderr).toMatch('can not be read');
+    expect(stranger).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('is no registry: look at --url'),
+    });
+    expect(await run('member', 'list', '--api-key-file', '/nowhere')).toMatchObject({
+      code: 2,
+      stderr:
+        'There is no such thing here: /nowhere can not be read: there is no such file; ' +
+        'name the file of your API key with --api-key-file\nCheck what you named.\n',
+    });
+    for (const [wrong, said] of [
+      [['member', 'list', '--url', 'nowhere', ...as('auditor').slice(2)], '"nowhere" is no URL'],
+      [['member', 'list', '--api-key-file', BIN], 'holds no API key'],
+      [['member', 'list'], "required option '--api-key-file <file>' not specified"],
+      [['audit', '--count', 'many', ...as('auditor')], '"many" is no number'],
+      [['policy', 'set', '--file', '/nowhere', ...as('security-officer')], '/nowhere can not be read'],
+      [['trust-service', 'put', '--file', BIN, ...as('security-officer')], 'is not JSON'],
+      [['witness', 'run', '--folder', folder, '--anchor', '/nowhere'], 'witness init makes one'],
+    ] as const)
+      expect(await run(...wrong)).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
+    const keyFile = join(folder, 'stranger.txt');
+    writeFileSync(keyFile, 'owk_stranger');
+    const unknown = await run(
+      'member',
+      'list',
+      '--url',
+      addresses['management'] ?? '',
+      '--api-key-file',
+      keyFile,
+    );
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('with --api-key-file.') });
   });
 
   test('makes tokens and keys, shows the configuration, the policy and the trail', async () => {
@@ -259,22 +293,24 @@ describe('the command line', () => {
       '$ onceway-registry audit --api-key-file keys/api-key-auditor.txt',
     );
     expect((await run('certificate', 'revoke', '--help')).stdout).toMatch('(security-officer)');
-    expect((await run('frobnicate')).code).toBe(1);
+    expect((await run('frobnicate')).code).toBe(2);
+    expect((await run('--help')).stdout).toMatch(/^Exit codes: 0 done, 1 .*, 2 .*, 3 /m);
   });
 
   test('refuses to begin an instance twice, to run without one, and listeners that are none', async () => {
     const init = ['init', '--instance', 'VN', '--domain', 'onceway.example', '--folder'];
-    expect((await run(...init, join(folder, 'registry'))).stderr).toMatch('is not empty');
-    expect((await run('run', '--folder', join(folder, 'nothing'))).stderr).toMatch('onceway-registry init');
-    expect((await run(...init, join(folder, 'x'), '--listen', 'door=127.0.0.1:1')).stderr).toMatch(
-      'door is none of',
-    );
-    expect((await run(...init, join(folder, 'x'), '--listen', 'ocsp=nowhere')).stderr).toMatch(
-      'is not host:port',
-    );
-    expect((await run(...init, join(folder, 'x'), '--witness', 'nobody')).stderr).toMatch(
-      'is not <vkey>@<url>',
-    );
+    const twice = await run(...init, join(folder, 'registry'));
+    expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining('is not empty') });
+    const anew = [...init, join(folder, 'x')];
+    for (const [wrong, said] of [
+      [['run', '--folder', join(folder, 'nothing')], 'onceway-registry init'],
+      [[...anew, '--listen', 'door=127.0.0.1:1'], 'door is none of'],
+      [[...anew, '--listen', 'ocsp=nowhere'], 'is not host:port'],
+      [[...anew, '--witness', 'nobody'], 'is not <vkey>@<url>'],
+      [[...anew, '--officers', '3'], '/officers'],
+      [[...anew, '--lifetime', 'long'], '"long" is no number'],
+    ] as const)
+      expect(await run(...wrong)).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
   });
 
   test('runs a witness alone', async () => {

@@ -3,6 +3,7 @@
 import { CommanderError } from 'commander';
 import { codeOf, OncewayError, PROBLEMS } from '@onceway/sdk/protocol';
 import type { ErrorCode } from '@onceway/sdk/protocol';
+import { exitCodeOf } from './exit-code.js';
 import { addManagementCommands } from './management-commands.js';
 import { addProcessCommands } from './process-commands.js';
 import { createProgram } from './program.js';
@@ -15,12 +16,14 @@ addManagementCommands(program);
 const HINTS: Partial<Record<ErrorCode, string>> = {
   request_invalid: 'See --help of the command.',
   not_found: 'Check what you named.',
+  unauthenticated: 'Name the file of a key of this registry with --api-key-file.',
+  registry_unreachable: 'Check that it runs ("onceway-registry run --folder …") and listens there.',
 };
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode);
+  if (error instanceof CommanderError) process.exit(exitCodeOf(error));
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : String(error);
   const json = program.opts<{ json?: boolean }>().json === true;
@@ -33,5 +36,5 @@ try {
     const said = message === title ? title : `${title}: ${message}`;
     console.error(code === 'broken' ? said : `${said}\n${HINTS[code] ?? hint.en}`);
   }
-  process.exitCode = 1;
+  process.exitCode = exitCodeOf(error);
 }

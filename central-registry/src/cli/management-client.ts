@@ -1,9 +1,10 @@
 // Asks a running registry over its management interface. Refusals come back as the codes that it sent.
-import { readFileSync } from 'node:fs';
 import { isErrorCode, OncewayError } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import { request } from 'undici';
 import { MANAGEMENT_TIMEOUT_MS } from '../limits.js';
+import { WrongUsage } from './exit-code.js';
+import { readText } from './files.js';
 
 export interface ManagementOptions {
   readonly url: string;
@@ -28,14 +29,17 @@ export function withRegistry(command: Command): Command {
     .requiredOption('--api-key-file <file>', 'file that holds the API key');
 }
 
-/** @throws {OncewayError} what the registry answered; `not_found` without the key's file; `provider_unreachable` */
+/** @throws {WrongUsage} `request_invalid` (the URL), `not_found` (the key's file)
+ *  @throws {OncewayError} `registry_unreachable`, what the registry answered */
 export function managementClient({ url, apiKeyFile }: ManagementOptions): Ask {
-  let key: string;
-  try {
-    key = readFileSync(apiKeyFile, 'utf8').trim();
-  } catch (cause) {
-    throw new OncewayError('not_found', `${apiKeyFile} can not be read`, { cause });
-  }
+  if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url))
+    throw new WrongUsage('request_invalid', `"${url}" is no URL: write http://host:port`);
+  const key = readText(apiKeyFile, 'name the file of your API key with --api-key-file').trim();
+  if (!/^[!-~]+$/.test(key))
+    throw new WrongUsage(
+      'request_invalid',
+      `${apiKeyFile} holds no API key: one line, as it was shown when it was made`,
+    );
   return async (method, path, body) => {
     let status: number, text: string;
     try {
@@ -52,7 +56,10 @@ export function managementClient({ url, apiKeyFile }: ManagementOptions): Ask {
       status = answer.statusCode;
       text = await answer.body.text();
     } catch (cause) {
-      throw new OncewayError('provider_unreachable', `no registry answers at ${url}`, { cause });
+      const { code } = cause as NodeJS.ErrnoException;
+      throw new OncewayError('registry_unreachable', `no registry answers at ${url} (${String(code)})`, {
+        cause,
+      });
     }
     const value: unknown = text === '' ? undefined : parse(text, url);
     if (status < 400) return value;
@@ -68,7 +75,7 @@ function parse(text: string, url: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new OncewayError('provider_unreachable', `what answers at ${url} is no registry: look at --url`, {
+    throw new OncewayError('registry_unreachable', `what answers at ${url} is no registry: look at --url`, {
       cause,
     });
   }

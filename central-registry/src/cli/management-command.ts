@@ -1,6 +1,7 @@
 // One command that asks a running registry: which options each of them has, how it is called and how its answer is
 // printed. Which commands there are stands in management-commands.ts and trust-commands.ts.
 import type { Command } from 'commander';
+import { WrongUsage } from './exit-code.js';
 import { managementClient, withRegistry, type Ask, type ManagementOptions } from './management-client.js';
 import { print } from './print.js';
 
@@ -36,6 +37,12 @@ export function addCommand(
     const values = given.at(-2) as Options;
     print(command, await run(managementClient(values), values, ...names));
   });
+}
+
+export function readNumber(text: string): number {
+  if (!/^\d+$/.test(text))
+    throw new WrongUsage('request_invalid', `"${text}" is no number: write digits only`);
+  return Number(text);
 }
 
 /** Who may, beside others (the API description has them all); what only reads, an auditor may. */

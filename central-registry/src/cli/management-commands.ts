@@ -1,7 +1,7 @@
 // Commands that ask a running registry. Each is one call of the management interface, and prints what it answers.
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { addCommand as add, type Options } from './management-command.js';
+import { readJson } from './files.js';
+import { addCommand as add, readNumber, type Options } from './management-command.js';
 import { pathOf } from './management-client.js';
 import { addTrustCommands } from './trust-commands.js';
 
@@ -10,7 +10,7 @@ const namesOf = ({ nameEn, nameVi }: Options): { en: string; vi: string } => ({
   vi: nameVi ?? nameEn ?? '',
 });
 const numberOf = (text: string | undefined): number | undefined =>
-  text === undefined ? undefined : Number(text);
+  text === undefined ? undefined : readNumber(text);
 
 export function addManagementCommands(program: Command): void {
   const member = program.command('member').description('Members: admit, list, suspend, lift.');
@@ -179,20 +179,19 @@ function addStateCommands(program: Command): void {
 
   const policy = program.command('policy').description('The policy that servers follow.');
   add(policy, 'show', 'Show it.', (ask) => ask('GET', '/policy'));
-  add(
-    policy,
-    'set',
-    'Change it.',
-    (ask, { file = '' }) => ask('PUT', '/policy', JSON.parse(readFileSync(file, 'utf8'))),
-    [['!--file <file>', 'JSON as `policy show --json` prints it']],
-  );
+  add(policy, 'set', 'Change it.', (ask, { file = '' }) => ask('PUT', '/policy', readJson(file)), [
+    ['!--file <file>', 'JSON as `policy show --json` prints it'],
+  ]);
 
   add(
     program,
     'audit',
     'The audit trail: who did what, and what was refused.',
     async (ask, { from = '0', count = '100' }) => {
-      const { entries } = (await ask('GET', `/audit?from=${from}&count=${count}`)) as {
+      const { entries } = (await ask(
+        'GET',
+        `/audit?from=${readNumber(from)}&count=${readNumber(count)}`,
+      )) as {
         entries: { place: number; entry: string }[];
       };
       return entries.map(({ place, entry }) => ({ place, ...(JSON.parse(entry) as object) }));

@@ -1,18 +1,27 @@
 // Commands that work on a folder of this machine: begin an instance, run it, begin and run a witness.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VerifierKey } from '@onceway/schemas';
-import { OncewayError, parseAnchor } from '@onceway/sdk/protocol';
+import { type Anchor, parseAnchor } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import type { Officers } from '../access/approvals.js';
-import { DEFAULT_LISTENERS, LISTENERS, type Listener, type ListenerName, type Listeners } from '../config.js';
+import {
+  checkSettings,
+  DEFAULT_LISTENERS,
+  LISTENERS,
+  type Listener,
+  type ListenerName,
+  type Listeners,
+} from '../config.js';
 import { CONFIGURATION_LIFETIME_S } from '../limits.js';
+import { typed, WrongUsage } from './exit-code.js';
+import { readJson, readText } from './files.js';
+import { readNumber } from './management-command.js';
 import { print } from './print.js';
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
-function wrong(why: string): OncewayError {
-  return new OncewayError('request_invalid', why);
+function wrong(why: string): WrongUsage {
+  return new WrongUsage('request_invalid', why);
 }
 
 /** `host:port`, IPv6 in brackets. */
@@ -40,6 +49,15 @@ function parseWitness(text: string): { key: VerifierKey; url: string } {
   const at = text.indexOf('@');
   if (at < 1) throw wrong(`${text} is not <vkey>@<url>`);
   return { key: text.slice(0, at) as VerifierKey, url: text.slice(at + 1) };
+}
+
+function readAnchor(file: string): Anchor {
+  const value = readJson(file);
+  try {
+    return parseAnchor(value);
+  } catch (cause) {
+    throw new WrongUsage('configuration_invalid', `${file} is no anchor`, { cause });
+  }
 }
 
 /** Runs until the process is told to end, then closes in order. */
@@ -101,19 +119,23 @@ Examples:
       const listeners: Listeners = { ...DEFAULT_LISTENERS, ...parseListeners(options.listen) };
       const anchor = await initInstance({
         folder: options.folder,
-        settings: {
-          v: 1,
-          instance: options.instance,
-          domain: options.domain,
-          organization: options.organization ?? `${options.instance} registry`,
-          officers: Number(options.officers) as Officers,
-          lifetimeS: Number(options.lifetime),
-          listeners,
-        },
+        settings: typed(() =>
+          checkSettings({
+            v: 1,
+            instance: options.instance,
+            domain: options.domain,
+            organization: options.organization ?? `${options.instance} registry`,
+            officers: readNumber(options.officers) as Officers,
+            lifetimeS: readNumber(options.lifetime),
+            listeners,
+          }),
+        ),
         distribution:
           options.distributionUrl.length > 0 ? options.distributionUrl : [urlOf(listeners.distribution)],
         witnesses: options.witness.map(parseWitness),
-        ...(options.witnessThreshold === undefined ? {} : { threshold: Number(options.witnessThreshold) }),
+        ...(options.witnessThreshold === undefined
+          ? {}
+          : { threshold: readNumber(options.witnessThreshold) }),
         ...(options.ownWitness === true
           ? { ownWitness: { name: `${options.domain}/witness/registry`, url: urlOf(listeners.witness) } }
           : {}),
@@ -145,6 +167,7 @@ function addRun(program: Command): void {
     )
     .addHelpText('after', '\nExamples:\n  $ onceway-registry run --folder registry --trust-services')
     .action(async (options: { folder: string; trustServices?: boolean; listen: string[] }) => {
+      readText(join(options.folder, 'registry.json'), 'onceway-registry init makes one');
       const { runRegistry } = await import('../main.js');
       const running = await runRegistry({
         folder: options.folder,
@@ -184,10 +207,11 @@ function addWitness(program: Command): void {
       '\nExamples:\n  $ onceway-registry witness run --folder witness --anchor anchor.json --listen 127.0.0.1:4205',
     )
     .action(async (options: { folder: string; anchor: string; listen: string }) => {
+      readText(join(options.folder, 'witness.vkey'), 'onceway-registry witness init makes one');
       const { runWitness } = await import('../witness-process.js');
       const running = await runWitness({
         folder: options.folder,
-        anchor: parseAnchor(JSON.parse(readFileSync(options.anchor, 'utf8'))),
+        anchor: readAnchor(options.anchor),
         listener: parseListener(options.listen),
       });
       console.log(JSON.stringify({ ready: true, addresses: { witness: running.address } }));

@@ -1,5 +1,6 @@
 // The program's frame: options that every command has, and files that they name.
 import { Command } from 'commander';
+import { EXIT_HELP } from './exit-code.js';
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -13,7 +14,8 @@ export function createProgram(): Command {
     .exitOverride()
     .addHelpText(
       'after',
-      `
+      `${EXIT_HELP}
+
 Examples:
   $ onceway-registry init --folder registry --instance VN --domain onceway.example --own-witness
   $ onceway-registry run --folder registry --trust-services

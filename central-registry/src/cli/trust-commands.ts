@@ -1,11 +1,12 @@
 // Commands by which officers change what the exchange trusts: trust services, API keys, and the changes of either that
 // wait for another officer.
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { OncewayError } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import { hashOf, newKey } from '../access/api-key.js';
 import { writeSecret } from '../trust-services/credential.js';
+import { readJson } from './files.js';
 import { addCommand as add } from './management-command.js';
 import { pathOf } from './management-client.js';
 import { print } from './print.js';
@@ -19,7 +20,7 @@ export function addTrustCommands(program: Command): void {
     service,
     'put',
     'Approve one, or change the one of this type and name.',
-    (ask, { file = '' }) => ask('PUT', '/trust-services', JSON.parse(readFileSync(file, 'utf8'))),
+    (ask, { file = '' }) => ask('PUT', '/trust-services', readJson(file)),
     [['!--file <file>', 'JSON as `trust-service list --json` prints it']],
   );
   add(service, 'remove <type> <name>', 'Withdraw an approval.', (ask, _, type = '', name = '') =>

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { pathOf } from './management-client.js';
 import { add } from './management-command.js';
-import { readText } from './program.js';
+import { readText } from './files.js';
 
 export function addClients(client: Command): void {
   add(client, 'list', 'auditor', 'Clients, registered and asked for', (ask) => ask('GET', '/clients'));

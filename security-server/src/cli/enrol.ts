@@ -11,7 +11,7 @@ import { ManagementRequests, type RequestStatus } from '../registration/manageme
 import { httpRegistry } from '../registration/registry.js';
 import { openState } from '../state/state-database.js';
 import { domainOf, LOG_KEYS, readAnchor } from './init.js';
-import { readText } from './program.js';
+import { readText } from './files.js';
 
 export interface EnrolOptions {
   readonly folder: string;

@@ -11,7 +11,8 @@ import { makeInternalKey } from '../keys/self-signed.js';
 import { SoftwareToken } from '../keys/software-token.js';
 import { createMessageLog, logOrigin } from '../message-log/sqlite-message-log.js';
 import { createState } from '../state/state-database.js';
-import { readText } from './program.js';
+import { typed, WrongUsage } from './exit-code.js';
+import { readText } from './files.js';
 
 export interface InitOptions {
   readonly folder: string;
@@ -43,8 +44,8 @@ export async function initServer(
       'instance_unknown',
       `the anchor is of ${anchor.instance}, the server of another instance`,
     );
-  const settings = loadSettings(
-    JSON.stringify({ v: 1, id, ...(registry === undefined ? {} : { registry }), listeners }),
+  const settings = typed(() =>
+    loadSettings(JSON.stringify({ v: 1, id, ...(registry === undefined ? {} : { registry }), listeners })),
   );
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const name of ['token.json', 'state.db', 'state.db-wal', 'state.db-shm', 'log', 'keys'])
@@ -82,12 +83,12 @@ export function anchorDigest(anchor: Anchor): string {
 
 const anchorText = (anchor: Anchor): string => `${JSON.stringify(anchor, null, 2)}\n`;
 
-/** @throws {OncewayError} `not_found`, `configuration_invalid` */
+/** @throws {WrongUsage} `not_found`, `configuration_invalid` */
 export function readAnchor(file: string): Anchor {
   const text = readText(file);
   try {
     return parseAnchor(JSON.parse(text));
   } catch (cause) {
-    throw new OncewayError('configuration_invalid', `${file} is no anchor`, { cause });
+    throw new WrongUsage('configuration_invalid', `${file} is no anchor`, { cause });
   }
 }

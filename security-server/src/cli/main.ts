@@ -3,6 +3,7 @@
 import { CommanderError } from 'commander';
 import { codeOf, OncewayError, PROBLEMS } from '@onceway/sdk/protocol';
 import type { ErrorCode } from '@onceway/sdk/protocol';
+import { exitCodeOf } from './exit-code.js';
 import { addManagementCommands } from './management-commands.js';
 import { addProcessCommands } from './process-commands.js';
 import { createProgram } from './program.js';
@@ -20,6 +21,8 @@ const digests = words.filter(isDigest);
 const HINTS: Partial<Record<ErrorCode, string>> = {
   request_invalid: 'See --help of the command.',
   not_found: 'Check what you named.',
+  unauthenticated: 'Name the file of a key of this server with --api-key-file.',
+  server_unreachable: 'Check that it runs ("onceway-server run --folder …") and listens there.',
   service_unknown: '"service list" says what is offered here.',
 };
 
@@ -29,7 +32,7 @@ try {
     { from: 'user' },
   );
 } catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode);
+  if (error instanceof CommanderError) process.exit(exitCodeOf(error));
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : String(error);
   if (program.opts<{ json?: boolean }>().json === true)
@@ -42,5 +45,5 @@ try {
     console.error(code === 'broken' ? said : `${said}\n${HINTS[code] ?? hint.en}`);
   }
   // Not only the code: a `run` that could not listen holds log, jobs and threads, and would stay for ever.
-  process.exit(1);
+  process.exit(exitCodeOf(error));
 }

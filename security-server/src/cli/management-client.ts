@@ -6,7 +6,8 @@ import type { Command } from 'commander';
 import { request } from 'undici';
 import { loadSettings } from '../config.js';
 import type { Role } from '../http/management-access.js';
-import { readText } from './program.js';
+import { WrongUsage } from './exit-code.js';
+import { readText } from './files.js';
 
 const TIMEOUT_MS = 60_000;
 
@@ -36,16 +37,23 @@ export function withServer(command: Command): Command {
 }
 
 /** @param role whose key of the folder is taken, where no file is named
- *  @throws {OncewayError} `request_invalid` (neither folder nor URL), `not_found` (the key's file),
- *  `server_unreachable`, what the server answered */
+ *  @throws {WrongUsage} `request_invalid` (neither folder nor URL), `not_found` (the key's file)
+ *  @throws {OncewayError} `server_unreachable`, what the server answered */
 export function managementClient(flags: ManagementFlags, role: Role): Ask {
   const { folder } = flags;
   const url = flags.url ?? (folder === undefined ? undefined : addressOf(folder));
   const keyFile =
     flags.apiKeyFile ?? (folder === undefined ? undefined : join(folder, 'keys', `api-key-${role}.txt`));
   if (url === undefined || keyFile === undefined)
-    throw new OncewayError('request_invalid', 'which server? Give --folder, or --url and --api-key-file');
-  const key = readText(keyFile).trim();
+    throw new WrongUsage('request_invalid', 'which server? Give --folder, or --url and --api-key-file');
+  if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url))
+    throw new WrongUsage('request_invalid', `"${url}" is no URL: write http://host:port`);
+  const key = readText(keyFile, 'name the file of your API key with --api-key-file').trim();
+  if (!/^[!-~]+$/.test(key))
+    throw new WrongUsage(
+      'request_invalid',
+      `${keyFile} holds no API key: one line, as it was shown when it was made`,
+    );
   return async (method, path, body) => {
     let status: number, text: string;
     try {
@@ -62,9 +70,12 @@ export function managementClient(flags: ManagementFlags, role: Role): Ask {
       status = answer.statusCode;
       text = await answer.body.text();
     } catch (cause) {
-      throw new OncewayError('server_unreachable', `no server answers at ${url}`, { cause });
+      const { code } = cause as NodeJS.ErrnoException;
+      throw new OncewayError('server_unreachable', `no server answers at ${url} (${String(code)})`, {
+        cause,
+      });
     }
-    const value: unknown = text === '' ? undefined : parse(text);
+    const value: unknown = text === '' ? undefined : parse(text, url);
     // Health answers 503 while the exchange is refused, and says why.
     if (status < 400 || path === '/health') return value;
     const { code, title, rule } = (value ?? {}) as { code?: unknown; title?: unknown; rule?: unknown };
@@ -75,12 +86,14 @@ export function managementClient(flags: ManagementFlags, role: Role): Ask {
   };
 }
 
-/** JSON, or the text itself (metrics). */
-function parse(text: string): unknown {
+/** JSON, or PEM as it is. */
+function parse(text: string, url: string): unknown {
+  if (text.startsWith('-----BEGIN ')) return text;
   try {
     return JSON.parse(text);
-  } catch {
-    return text;
+  } catch (cause) {
+    const stranger = `what answers at ${url} is no security server: look at --url`;
+    throw new OncewayError('server_unreachable', stranger, { cause });
   }
 }
 

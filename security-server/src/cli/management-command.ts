@@ -1,11 +1,9 @@
 // How one command for a running server is made: whose key it takes, its options, its example; and how arguments are read.
-import { readFileSync } from 'node:fs';
-import { OncewayError } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import type { Role } from '../http/management-access.js';
+import { WrongUsage } from './exit-code.js';
 import { managementClient, withServer, type Ask, type ManagementFlags } from './management-client.js';
 import { print } from './print.js';
-import { readText } from './program.js';
 
 export type Flags = Readonly<Record<string, string | undefined>> & ManagementFlags;
 export type Run = (ask: Ask, flags: Flags, ...names: string[]) => Promise<unknown>;
@@ -58,30 +56,19 @@ export function add(
 export function readEndpoint(text: string): { method: string; path: string } {
   const [, method, path] = /^([A-Z*]+) (\S+)$/.exec(text) ?? [];
   if (method === undefined || path === undefined)
-    throw new OncewayError('request_invalid', `"${text}" is no endpoint: write "GET /persons/*"`);
+    throw new WrongUsage('request_invalid', `"${text}" is no endpoint: write "GET /persons/*"`);
   return { method, path };
 }
 
 export function readTime(text: string): number {
   const ms = Date.parse(text);
   if (Number.isNaN(ms))
-    throw new OncewayError('request_invalid', `"${text}" is no time: write 2026-12-31T23:59:59Z`);
+    throw new WrongUsage('request_invalid', `"${text}" is no time: write 2026-12-31T23:59:59Z`);
   return Math.floor(ms / 1000);
 }
 
-export function readJson(file: string): object {
-  const text = readText(file);
-  try {
-    return JSON.parse(text) as object;
-  } catch (cause) {
-    throw new OncewayError('request_invalid', `${file} is not JSON`, { cause });
-  }
-}
-
-export function readOctets(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new OncewayError('not_found', `${file} can not be read`, { cause });
-  }
+export function readNumber(text: string): number {
+  if (!/^\d+$/.test(text))
+    throw new WrongUsage('request_invalid', `"${text}" is no number: write digits only`);
+  return Number(text);
 }

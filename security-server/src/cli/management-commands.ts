@@ -1,21 +1,13 @@
 // Commands that ask a running server. Each is one call of the management interface, and prints what it answers.
-import { OncewayError } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import type { KeyInfo } from '../keys/key-info.js';
 import { addClients } from './client-commands.js';
+import { EXIT, WrongUsage } from './exit-code.js';
+import { readJson, readOctets, readText } from './files.js';
 import { managementClient, pathOf, withServer } from './management-client.js';
-import {
-  add,
-  readEndpoint,
-  readJson,
-  readOctets,
-  readTime,
-  type Flags,
-  type Option,
-} from './management-command.js';
+import { add, readEndpoint, readNumber, readTime, type Flags, type Option } from './management-command.js';
 import { checkpointSummary, messageSummary } from './message-summary.js';
 import { blockOf, print } from './print.js';
-import { readText } from './program.js';
 
 export function addManagementCommands(program: Command): void {
   addState(program);
@@ -41,7 +33,7 @@ function addState(program: Command): void {
     .action(async (flags: Flags) => {
       const health = (await managementClient(flags, 'auditor')('GET', '/health')) as { status: string };
       print(status, health);
-      if (health.status === 'failing') process.exitCode = 1;
+      if (health.status === 'failing') process.exitCode = EXIT.refused;
     });
   const configuration = program.command('configuration').description('The global configuration.');
   add(configuration, 'show', 'auditor', 'Which one is in force', (ask) => ask('GET', '/configuration'));
@@ -71,7 +63,7 @@ function addServices(service: Command): void {
         ...(certificate === undefined
           ? {}
           : { certificate: certificate === 'none' ? null : readText(certificate) }),
-        ...(timeoutMs === undefined ? {} : { timeoutMs: Number(timeoutMs) }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs: readNumber(timeoutMs) }),
         ...(nameEn === undefined ? {} : { names: { en: nameEn, vi: nameVi ?? nameEn } }),
         ...(description === undefined ? {} : { description: readJson(description) }),
       }),
@@ -122,7 +114,7 @@ function addRights(right: Command): void {
     (ask, { client, group, localGroup, endpoint, until, reason }, service) => {
       const given = Object.entries({ client, group, localGroup }).filter(([, name]) => name !== undefined);
       if (given.length !== 1)
-        throw new OncewayError('request_invalid', 'to whom? Give --client, --group or --local-group');
+        throw new WrongUsage('request_invalid', 'to whom? Give --client, --group or --local-group');
       return ask('POST', '/rights', {
         service,
         subject: Object.fromEntries(given),
@@ -365,7 +357,7 @@ function addAccounts(key: Command): void {
     'audit',
     'auditor',
     'Who did what',
-    (ask, { after = '0' }) => ask('GET', `/audit?after=${encodeURIComponent(after)}&limit=1000`),
+    (ask, { after = '0' }) => ask('GET', `/audit?after=${readNumber(after)}&limit=1000`),
     [['--after <n>', 'acts after this number']],
   );
 }

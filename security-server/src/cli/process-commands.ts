@@ -2,21 +2,23 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { OncewayError, parseSecurityServerId } from '@onceway/sdk/protocol';
+import { parseSecurityServerId } from '@onceway/sdk/protocol';
 import type { Command } from 'commander';
 import type { Listener } from '../config.js';
 import { replaceFile } from '../keys/durable-file.js';
 import { print } from './print.js';
-import { readPin, readText, withPin } from './program.js';
+import { EXIT, typed, WrongUsage } from './exit-code.js';
+import { readText } from './files.js';
+import { readPin, withPin } from './program.js';
 
 const ASK_MS = 2_000;
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
-/** `host:port`, IPv6 in brackets. @throws {OncewayError} `request_invalid` */
+/** `host:port`, IPv6 in brackets. @throws {WrongUsage} `request_invalid` */
 export function parseListener(text: string): Listener {
   const [, host, port] = /^(\[[0-9a-f:]+\]|[^:]+):(\d{1,5})$/i.exec(text) ?? [];
   if (host === undefined || Number(port) > 65_535)
-    throw new OncewayError('request_invalid', `"${text}" is not host:port`);
+    throw new WrongUsage('request_invalid', `"${text}" is not host:port`);
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
@@ -80,7 +82,7 @@ function addInit(program: Command): void {
       const { initServer } = await import('./init.js');
       const { settings, keys, anchor } = await initServer({
         folder: flags.folder,
-        id: parseSecurityServerId(flags.id),
+        id: typed(() => parseSecurityServerId(flags.id)),
         anchorFile: flags.anchor,
         pin: readPin(flags.pinFile, process.env),
         ...(flags.registry === undefined ? {} : { registry: flags.registry }),
@@ -137,7 +139,7 @@ function addEnrol(program: Command): void {
         report: (step) => console.error(step),
       });
       print(command, status);
-      if (status.state === 'declined' || status.state === 'revoked') process.exitCode = 1;
+      if (status.state === 'declined' || status.state === 'revoked') process.exitCode = EXIT.refused;
     });
 }
 
@@ -148,7 +150,7 @@ function addRun(program: Command): void {
     .addHelpText('after', '\nExamples:\n  $ onceway-server run --folder ss1 --pin-file pin.txt')
     .action(async ({ folder, pinFile }: { folder: string; pinFile?: string }) => {
       const pin = readPin(pinFile, process.env);
-      readText(join(folder, 'server.json'));
+      readText(join(folder, 'server.json'), 'onceway-server init makes one');
       const { runSecurityServer } = await import('../main.js');
       const running = await runSecurityServer({
         folder,

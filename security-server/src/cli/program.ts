@@ -1,7 +1,7 @@
-// The program's frame: options that every command has, and files that they name.
-import { readFileSync } from 'node:fs';
-import { OncewayError } from '@onceway/sdk/protocol';
+// The program's frame: its help, and the options that every command has.
 import { Command } from 'commander';
+import { EXIT_HELP, WrongUsage } from './exit-code.js';
+import { readText } from './files.js';
 
 export function createProgram(): Command {
   return new Command('onceway-server')
@@ -11,7 +11,8 @@ export function createProgram(): Command {
     .exitOverride()
     .addHelpText(
       'after',
-      `
+      `${EXIT_HELP}
+
 Examples, in the order of a new server:
   $ onceway-server init --folder ss1 --id VN/GOV/MOH/ss1 --anchor anchor.json --pin-file pin.txt
   $ onceway-server enrol --folder ss1 --address https://ss1.example:5500 --token-file token.txt --pin-file pin.txt
@@ -28,22 +29,13 @@ export function withPin(command: Command): Command {
   return command.option('--pin-file <file>', 'file that holds the PIN; else the environment, ONCEWAY_PIN');
 }
 
-/** @throws {OncewayError} `pin_incorrect` when there is none, `not_found` without the file */
+/** @throws {WrongUsage} `pin_incorrect` when there is none, `not_found` without the file */
 export function readPin(pinFile: string | undefined, environment: NodeJS.ProcessEnv): string {
   const pin = pinFile === undefined ? environment['ONCEWAY_PIN'] : readText(pinFile).replace(/\r?\n$/, '');
   if (pin === undefined || pin === '')
-    throw new OncewayError(
+    throw new WrongUsage(
       'pin_incorrect',
       'there is no PIN: name its file with --pin-file, or set ONCEWAY_PIN',
     );
   return pin;
-}
-
-/** @throws {OncewayError} `not_found` */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new OncewayError('not_found', `${file} can not be read`, { cause });
-  }
 }

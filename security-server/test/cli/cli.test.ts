@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { digestOf, parseMemberId, type LogOrigin } from '@onceway/sdk/protocol';
@@ -122,7 +122,7 @@ describe('init', () => {
     );
     expect((await run(['anchor', 'digest', 'other.json'])).out).not.toContain(sha256);
     expect(await run(['anchor', 'digest', 'bad.json'])).toMatchObject({
-      code: 1,
+      code: 2,
       err: expect.stringContaining('bad.json is no anchor'),
     });
   });
@@ -139,23 +139,26 @@ describe('init', () => {
   });
 
   test.each([
-    [{}, [], 'there is no PIN'],
-    [{ ONCEWAY_PIN: 'short' }, [], 'a PIN has at least 8 characters'],
-    [{}, ['--pin-file', 'none.txt'], 'none.txt can not be read'],
-    [{ ONCEWAY_PIN: PIN }, ['--id', 'VN/GOV/MOH'], 'expected 4 parts'],
-    [{ ONCEWAY_PIN: PIN }, ['--id', 'EE/GOV/MOH/ss1'], 'the anchor is of VN'],
-    [{ ONCEWAY_PIN: PIN }, ['--anchor', 'none.json'], 'none.json can not be read'],
-    [{ ONCEWAY_PIN: PIN }, ['--anchor', 'bad.json'], 'bad.json is no anchor'],
+    [2, {}, [], 'there is no PIN'],
+    [1, { ONCEWAY_PIN: 'short' }, [], 'a PIN has at least 8 characters'],
+    [2, {}, ['--pin-file', 'none.txt'], 'none.txt can not be read: there is no such file'],
+    [2, {}, ['--pin-file', '.'], '. can not be read: it is a folder'],
+    [2, { ONCEWAY_PIN: PIN }, ['--id', 'VN/GOV/MOH'], 'expected 4 parts'],
+    [2, { ONCEWAY_PIN: PIN }, ['--registry', 'nowhere'], 'registry'],
+    [1, { ONCEWAY_PIN: PIN }, ['--id', 'EE/GOV/MOH/ss1'], 'the anchor is of VN'],
+    [2, { ONCEWAY_PIN: PIN }, ['--anchor', 'none.json'], 'none.json can not be read'],
+    [2, { ONCEWAY_PIN: PIN }, ['--anchor', 'bad.json'], 'bad.json is no anchor'],
     [
+      1,
       { ONCEWAY_PIN: PIN },
       ['--client-tls', '127.0.0.1:0', '--dns', 'no name'],
       'a name is no host name or address',
     ],
-    [{ ONCEWAY_PIN: PIN }, ['--client-tls', '8443'], '"8443" is not host:port'],
-    [{ ONCEWAY_PIN: PIN }, ['--client', 'everywhere'], '"everywhere" is not host:port'],
-  ])('says what is wrong (%#)', async (env, args, text) => {
+    [2, { ONCEWAY_PIN: PIN }, ['--client-tls', '8443'], '"8443" is not host:port'],
+    [2, { ONCEWAY_PIN: PIN }, ['--client', 'everywhere'], '"everywhere" is not host:port'],
+  ])('exits with %i and says what is wrong (%#)', async (expected, env, args, text) => {
     const { code, err } = await run([...init, ...args], env);
-    expect(code).toBe(1);
+    expect(code).toBe(expected);
     expect(err).toContain(text);
     expect(existsSync(dir.file('ss1/server.json'))).toBe(false);
   });
@@ -169,6 +172,7 @@ describe('init', () => {
     expect(JSON.parse(wrong.err)).toMatchObject({ error: 'pin_incorrect' });
     const nowhere = await run(['--json', 'run', '--folder', 'ss2']);
     expect(JSON.parse(nowhere.err)).toMatchObject({ error: 'not_found' });
+    expect([wrong.code, nowhere.code]).toEqual([1, 2]);
   });
 
   test('then run ends where a port is taken, and says which', async () => {
@@ -194,7 +198,7 @@ describe('init', () => {
     const { code, err } = await run([
       ...['enrol', '--folder', 'ss1', '--address', 'https://127.0.0.1:5500', '--token-file', 'token.txt'],
     ]);
-    expect(code).toBe(1);
+    expect(code).toBe(3);
     expect(err).toContain('Central registry could not be reached');
   });
 });
@@ -562,16 +566,59 @@ describe('commands for a running server', () => {
     expect(JSON.parse((await run(['--json', 'client', 'list', '--folder', '.'])).err)).toMatchObject({
       error: 'broken',
     });
+    answer = { status: 401, body: { code: 'unauthenticated', title: 'x' } };
+    expect(await run(['client', 'list', '--folder', '.'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('\nName the file of a key of this server with --api-key-file.\n'),
+    });
+    // The registry that the server asks, not the server.
+    answer = { status: 503, body: { code: 'registry_unreachable', title: 'x' } };
+    expect((await run(['request', 'show', '7', '--folder', '.'])).code).toBe(3);
+    // What a server answers is no wrong usage, whatever its code.
+    answer = { status: 400, body: { code: 'request_invalid', title: 'x' } };
+    expect((await run(['client', 'list', '--folder', '.'])).code).toBe(1);
+  });
+
+  test('say where no server answers, or something else, and exit with 3', async () => {
+    const { port } = http.address() as AddressInfo;
+    http
+      .removeAllListeners('request')
+      .on('request', (_request, response: ServerResponse) => response.end('<p>'));
+    expect(await run(['client', 'list', '--folder', '.'])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining(
+        `what answers at http://127.0.0.1:${port} is no security server: look at --url`,
+      ),
+    });
     http.close();
     http.closeAllConnections();
-    expect((await run(['client', 'list', '--folder', '.'])).err).toContain(
-      'no server answers at http://127.0.0.1',
-    );
+    const nobody = await run(['client', 'list', '--folder', '.']);
+    expect(nobody).toEqual({
+      code: 3,
+      out: '',
+      err:
+        'Own security server could not be reached: ' +
+        `no server answers at http://127.0.0.1:${port} (ECONNREFUSED)\n` +
+        'Check that it runs ("onceway-server run --folder …") and listens there.\n',
+    });
   });
 
   test.each([
     [['client', 'list'], 'which server?'],
-    [['client', 'list', '--folder', 'none'], 'none/server.json can not be read'],
+    [['client', 'list', '--folder', 'none'], 'none/server.json can not be read: there is no such file'],
+    [['client', 'list', '--url', 'nowhere', '--api-key-file', 'secret.txt'], '"nowhere" is no URL'],
+    [
+      ['client', 'list', '--folder', '.', '--api-key-file', 'none'],
+      'none can not be read: there is no such file; name the file of your API key with --api-key-file',
+    ],
+    [['client', 'list', '--folder', '.', '--api-key-file', 'in.pem'], 'in.pem holds no API key'],
+    [['client', 'frobnicate'], "unknown command 'frobnicate'"],
+    [['client', 'list', '--frobnicate'], "unknown option '--frobnicate'"],
+    [['client', 'remove', '--folder', '.'], "missing required argument 'client'"],
+    [
+      ['service', 'add', service, '--base-url', 'http://a', '--timeout-ms', 'x', '--folder', '.'],
+      'is no number',
+    ],
     [['right', 'grant', service, '--reason', 'r', '--folder', '.'], 'to whom?'],
     [
       ['right', 'grant', service, '--reason', 'r', '--group', 'a', '--local-group', 'a', '--folder', '.'],
@@ -594,7 +641,7 @@ describe('commands for a running server', () => {
     [['service', 'add', service, '--folder', '.'], "required option '--base-url <url>' not specified"],
   ])('%j is refused before anything is asked', async (args, text) => {
     const { code, err } = await run(args);
-    expect(code).not.toBe(0);
+    expect(code).toBe(2);
     expect(err).toContain(text);
     expect(asked).toEqual([]);
   });
@@ -603,6 +650,7 @@ describe('commands for a running server', () => {
 test('every command shows an example', async () => {
   const { out } = await run(['--help']);
   expect(out).toContain('Examples');
+  expect(out).toMatch(/^Exit codes: 0 done, 1 .*, 2 .*, 3 /m);
   for (const command of ['init', 'enrol', 'run', 'status'])
     expect((await run([command, '--help'])).out).toContain(
       `$ ${command === 'init' ? 'ONCEWAY_PIN=… ' : ''}onceway-server ${command}`,
