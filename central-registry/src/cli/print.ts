@@ -23,19 +23,18 @@ function emptyOf(command: Command): string {
 
 const TIME = /^(?:at|from|until|issued|expires)S?$|At$|^not(?:Before|After)Ms$/;
 const MS_FROM = 1e11;
-const PEM = /^-----BEGIN /;
-/** Longer than any identifier, and nothing that people read. */
-const ENCODING = /^\S{121,}$/;
+/** DER in base64 begins so; nothing that people write does, and nothing that people read. */
+const CERTIFICATE = /^MI[\w+/]{200,}=*$/;
 
 type Members = readonly (readonly [name: string, value: unknown])[];
 
 const isObject = (value: unknown): value is object => value !== null && typeof value === 'object';
 const isNames = (value: object): value is { en: string; vi: string } => 'en' in value && 'vi' in value;
 
-/** Named as in the JSON, `a.b` for what lies in an object. PEM is left to `--json`. */
+/** Named as in the JSON, `a.b` for what lies in an object. Certificates are left to `--json`. */
 function membersOf(value: object, prefix = ''): Members {
   return Object.entries(value as Record<string, unknown>).flatMap(([name, member]): Members => {
-    if (member === undefined || (typeof member === 'string' && PEM.test(member))) return [];
+    if (member === undefined || (typeof member === 'string' && CERTIFICATE.test(member))) return [];
     if (isObject(member) && !Array.isArray(member) && !isNames(member))
       return membersOf(member, `${prefix}${name}.`);
     return [[prefix + name, member]];
@@ -48,7 +47,7 @@ function textOf(name: string, value: unknown): string {
   if (Array.isArray(value)) return listOf(value);
   if (isObject(value) && isNames(value)) return `${value.en} / ${value.vi}`;
   if (value === null) return '-';
-  // Others wrote some of it: what is no letter could move the cursor and show what is not there.
+  // Others wrote some of it: a control character could move the cursor and show what is not there.
   return (typeof value === 'string' ? value : JSON.stringify(value)).replaceAll(/\p{Cc}+/gu, ' ');
 }
 
@@ -58,16 +57,19 @@ function listOf(items: readonly unknown[]): string {
   const texts = items.map((item) =>
     textOf('', isObject(item) ? ((item as { id?: string }).id ?? null) : item),
   );
-  return texts.some((text) => text === '-' || ENCODING.test(text)) ? String(items.length) : texts.join(', ');
+  return texts.some((text) => text === '-' || CERTIFICATE.test(text))
+    ? String(items.length)
+    : texts.join(', ');
 }
 
 function tableOf(items: readonly unknown[]): string {
   const rows = items.map(
     (item) =>
       new Map(
-        membersOf(isObject(item) ? item : { value: item })
-          .map(([name, value]) => [name, textOf(name, value)] as const)
-          .filter(([, text]) => !ENCODING.test(text)),
+        membersOf(isObject(item) ? item : { value: item }).map(([name, value]) => [
+          name,
+          textOf(name, value),
+        ]),
       ),
   );
   const names = [...new Set(rows.flatMap((row) => [...row.keys()]))];

@@ -29,8 +29,6 @@ function emptyOf(command: Command): string {
 const TIME = /^(?:at|from|until|issued|expires)S?$|At$|^not(?:Before|After)Ms$/;
 const MS_FROM = 1e11;
 const PEM = /^-----BEGIN /;
-/** Longer than any identifier, and nothing that people read. */
-const ENCODING = /^\S{121,}$/;
 
 type Members = readonly (readonly [name: string, value: unknown])[];
 
@@ -53,26 +51,27 @@ function textOf(name: string, value: unknown): string {
   if (Array.isArray(value)) return listOf(value);
   if (isObject(value) && isNames(value)) return `${value.en} / ${value.vi}`;
   if (value === null) return '-';
-  // Others wrote some of it: what is no letter could move the cursor and show what is not there.
+  // Others wrote some of it: a control character could move the cursor and show what is not there.
   return (typeof value === 'string' ? value : JSON.stringify(value)).replaceAll(/\p{Cc}+/gu, ' ');
 }
 
-/** Things by their id; where they have none, or it would fill the screen, only how many. */
+/** Things by their id, where they have none, only how many. */
 function listOf(items: readonly unknown[]): string {
   if (items.length === 0) return 'none';
   const texts = items.map((item) =>
     textOf('', isObject(item) ? ((item as { id?: string }).id ?? null) : item),
   );
-  return texts.some((text) => text === '-' || ENCODING.test(text)) ? String(items.length) : texts.join(', ');
+  return texts.includes('-') ? String(items.length) : texts.join(', ');
 }
 
 function tableOf(items: readonly unknown[]): string {
   const rows = items.map(
     (item) =>
       new Map(
-        membersOf(isObject(item) ? item : { value: item })
-          .map(([name, value]) => [name, textOf(name, value)] as const)
-          .filter(([, text]) => !ENCODING.test(text)),
+        membersOf(isObject(item) ? item : { value: item }).map(([name, value]) => [
+          name,
+          textOf(name, value),
+        ]),
       ),
   );
   const names = [...new Set(rows.flatMap((row) => [...row.keys()]))];

@@ -418,7 +418,7 @@ describe('commands for a running server', () => {
 
   test('print a list as a table with a heading, aligned, without what nobody reads', async () => {
     answer.body = [
-      { client: 'a', state: 'registered', pem: '-----BEGIN CERTIFICATE-----\nMII', octets: 'A'.repeat(121) },
+      { client: 'a', state: 'registered', pem: '-----BEGIN CERTIFICATE-----\nMII' },
       { client: 'a long one', state: 'declined', reason: 'twice\n\u001b[2J' },
     ];
     expect((await run(['client', 'list', '--folder', '.'])).out.split('\n')).toEqual([
