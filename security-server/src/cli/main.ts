@@ -21,6 +21,8 @@ const digests = words.filter(isDigest);
 const HINTS: Partial<Record<ErrorCode, string>> = {
   request_invalid: 'See --help of the command.',
   not_found: 'Check what you named.',
+  identifier_invalid:
+    'A security server is INSTANCE/CLASS/CODE/SERVERCODE, a client INSTANCE/CLASS/CODE/SUBSYSTEM, a service that and /SERVICE.',
   unauthenticated: 'Name the file of a key of this server with --api-key-file.',
   server_unreachable: 'Check that it runs ("onceway-server run --folder …") and listens there.',
   service_unknown: '"service list" says what is offered here.',

@@ -144,6 +144,12 @@ describe('init', () => {
     [2, {}, ['--pin-file', 'none.txt'], 'none.txt can not be read: there is no such file'],
     [2, {}, ['--pin-file', '.'], '. can not be read: it is a folder'],
     [2, { ONCEWAY_PIN: PIN }, ['--id', 'VN/GOV/MOH'], 'expected 4 parts'],
+    [
+      2,
+      { ONCEWAY_PIN: PIN },
+      ['--id', 'VN/GOV/MOH'],
+      '\nA security server is INSTANCE/CLASS/CODE/SERVERCODE, ',
+    ],
     [2, { ONCEWAY_PIN: PIN }, ['--registry', 'nowhere'], 'registry'],
     [1, { ONCEWAY_PIN: PIN }, ['--id', 'EE/GOV/MOH/ss1'], 'the anchor is of VN'],
     [2, { ONCEWAY_PIN: PIN }, ['--anchor', 'none.json'], 'none.json can not be read'],
