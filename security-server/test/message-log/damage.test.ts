@@ -287,12 +287,16 @@ test('an answer whose request was erased meanwhile is entered without its conten
   keys.close();
   log = await open();
   const answered = answer(asked.mid, 'erased');
-  await log.appendAnswer(answered.entry, answered.mid, asked.mid, plain());
-  expect(await log.exchange(asked.mid, 'in')).toMatchObject({
-    answer: { mid: answered.mid, content: undefined },
+  const { index } = await log.appendAnswer(answered.entry, answered.mid, asked.mid, plain());
+  expect((await log.exchange(asked.mid, 'in'))?.answer).toMatchObject({
+    entry: { message: answered.entry.message },
+    content: undefined,
   });
   expect(await log.content(asked.mid, 'in')).toBeUndefined();
   await log.close();
+  const lane = new Database(join(place.log, 'lane-0.db'));
+  expect(lane.prepare('SELECT idx FROM content WHERE idx >= ?').pluck().all(index)).toEqual([]);
+  lane.close();
 });
 
 test('content whose key was erased is not there', async () => {
