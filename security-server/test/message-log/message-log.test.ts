@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { LogOrigin } from '@onceway/schemas';
 import type { LogEntry } from '@onceway/sdk/protocol';
+import { LOG_BATCH_APPENDS_ENOUGH } from '../../src/limits.js';
 import type { MessageLog } from '../../src/message-log/message-log.js';
 import { createMessageLog, logOrigin, openMessageLog } from '../../src/message-log/sqlite-message-log.js';
 import {
@@ -258,6 +259,24 @@ describe('an append', () => {
       ).rejects.toBeInstanceOf(TypeError);
     await log.appendRequest(entry, mid, { content: content('h', null), materials: [configuration] });
     expect(log.counts().lane).toBe(2);
+  });
+
+  test("waits for the end of the loop's turn, until there are enough for one batch", async () => {
+    let planned = 0;
+    const append = async (name: string): Promise<unknown> => {
+      const asked = request(name);
+      const compose = (): ReturnType<typeof refusal> => {
+        planned += 1;
+        return refusal(asked, name);
+      };
+      return log.appendRefusal(compose, asked.mid, { materials: [] });
+    };
+    const few = Array.from({ length: LOG_BATCH_APPENDS_ENOUGH - 1 }, (_, n) => append(`few ${n}`));
+    expect(planned).toBe(0);
+    const last = append('last');
+    expect(planned).toBe(LOG_BATCH_APPENDS_ENOUGH);
+    await Promise.all([...few, last]);
+    expect(log.counts().lane).toBe(LOG_BATCH_APPENDS_ENOUGH);
   });
 
   test('repeats the last time when the clock goes back, also after a restart', async () => {
